@@ -1,0 +1,28 @@
+# Each target is one line; what it does stands in the script or tool that it calls.
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+.DEFAULT_GOAL := help
+.PHONY: help setup sandbox sandbox-env sandbox-down test test-unit lint
+
+help: ## What can be made here
+	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' Makefile | expand -t 24
+
+setup: ## Virtual environment, Docker and packages, where they are missing
+	@scripts/setup
+
+sandbox: setup ## Deploy the whole to a local AWS on this machine; again: converge it
+	@python -m sandbox up && ansible-playbook -i inventories/sandbox site.yml
+
+sandbox-env: ## The client's settings, for: eval "$(make -s sandbox-env)"
+	@python -m sandbox env
+
+sandbox-down: ## Remove everything that `make sandbox` made, and nothing else
+	@python -m sandbox down
+
+test: lint ## Everything: linters, unit tests, a deployment to a sandbox of its own
+	@pytest
+
+test-unit: setup ## The unit tests alone (seconds)
+	@pytest tests/unit
+
+lint: setup ## Every linter, as the tests run them
+	@scripts/lint

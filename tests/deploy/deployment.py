@@ -1,0 +1,149 @@
+"""The environment ``test`` as a person at its controller handles it: play, look into the account, into the hosts."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import boto3
+import docker
+import yaml
+from docker.models.containers import Container
+
+ROOT = Path(__file__).resolve().parents[2]
+RECAP = re.compile(r"^(\S+)\s+: ok=(\d+)\s+changed=(\d+)\s+unreachable=(\d+)\s+failed=(\d+)", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Play:
+    """How one run of ansible-playbook ended."""
+
+    returncode: int
+    output: str
+
+    @property
+    def changed(self) -> dict[str, int]:
+        """Changed tasks by host, from the recap."""
+        return {host: int(changed) for host, _ok, changed, _unreachable, _failed in RECAP.findall(self.output)}
+
+    @property
+    def one_line(self) -> str:
+        """The output with its folding undone, to look for sentences in it."""
+        return re.sub(r"\s+", " ", self.output)
+
+
+@dataclass
+class Deployment:
+    """The environment ``test``: its inventory, and what a person at its controller would run."""
+
+    inventory: Path
+    state: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def variables(self) -> dict[str, Any]:
+        """Return the inventory's own variables for all hosts."""
+        loaded: dict[str, Any] = yaml.safe_load((self.inventory / "group_vars/all.yml").read_text())
+        return loaded
+
+    def sandbox(self, *arguments: str) -> str:
+        """Run the sandbox's command line and return what it printed."""
+        done = subprocess.run(
+            [sys.executable, "-m", "sandbox", *arguments, "--inventory", str(self.inventory)],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+        )
+        return done.stdout
+
+    def play(self, playbook: str, *arguments: str) -> Play:
+        """Run a playbook against the inventory, whatever its outcome."""
+        environment = {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "ANSIBLE_"))}
+        if bundle := os.environ.get("AWS_CA_BUNDLE"):
+            environment["AWS_CA_BUNDLE"] = bundle
+        done = subprocess.run(
+            [Path(sys.executable).with_name("ansible-playbook"), "-i", self.inventory, playbook, *arguments],
+            cwd=ROOT,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        return Play(done.returncode, done.stdout)
+
+    def client(self, service: str) -> Any:
+        """Return a boto3 client of the sandbox's API."""
+        connection = self.variables["mlflow_aws"]
+        return boto3.client(
+            service,
+            region_name=connection["region"],
+            endpoint_url=connection["endpoint_url"],
+            aws_access_key_id=connection["access_key"],
+            aws_secret_access_key=connection["secret_key"],
+        )
+
+    def resources(self) -> dict[str, list[str]]:
+        """Name everything in the account that a deployment could have made."""
+        ec2, rds, iam = self.client("ec2"), self.client("rds"), self.client("iam")
+        return {
+            "vpcs": sorted(vpc["VpcId"] for vpc in ec2.describe_vpcs()["Vpcs"]),
+            "groups": sorted(group["GroupId"] for group in ec2.describe_security_groups()["SecurityGroups"]),
+            "keys": sorted(key["KeyName"] for key in ec2.describe_key_pairs()["KeyPairs"]),
+            "instances": sorted(
+                instance["InstanceId"]
+                for reservation in ec2.describe_instances()["Reservations"]
+                for instance in reservation["Instances"]
+            ),
+            "buckets": sorted(bucket["Name"] for bucket in self.client("s3").list_buckets()["Buckets"]),
+            "databases": sorted(db["DBInstanceIdentifier"] for db in rds.describe_db_instances()["DBInstances"]),
+            "roles": sorted(role["RoleName"] for role in iam.list_roles()["Roles"]),
+            "secrets": sorted(secret["Name"] for secret in self.client("secretsmanager").list_secrets()["SecretList"]),
+        }
+
+    def _container(self, role: str) -> Container:
+        network = docker.from_env()
+        found = [
+            container
+            for container in network.containers.list(all=True)
+            if str(self.inventory) in container.labels.values() and role in container.labels.values()
+        ]
+        if len(found) != 1:
+            msg = f"expected one {role} container of {self.inventory}, found {[one.name for one in found]}"
+            raise LookupError(msg)
+        return found[0]
+
+    @property
+    def host(self) -> Container:
+        """The tracking host's container."""
+        return self._container("instance")
+
+    @property
+    def database(self) -> Container:
+        """The backend store's container."""
+        return self._container("database")
+
+    def on_host(self, script: str) -> str:
+        """Run a shell script as root on the tracking host and return its output."""
+        return execute(self.host, script)
+
+    def client_environment(self) -> dict[str, str]:
+        """Return the settings that ``make -s sandbox-env`` prints, as a client's environment."""
+        exports = dict(re.findall(r"^export (\w+)=(\S+)$", self.sandbox("env"), re.MULTILINE))
+        return {**os.environ, **exports}
+
+
+def execute(container: Container, script: str) -> str:
+    """Run a shell script as root in a container and return its output; a failure is an error."""
+    code, output = container.exec_run(["sh", "-c", script])
+    assert isinstance(output, bytes)
+    text = output.decode(errors="replace")
+    if code != 0:
+        msg = f"{script!r} ended with {code} on {container.name}:\n{text}"
+        raise RuntimeError(msg)
+    return text

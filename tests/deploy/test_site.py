@@ -1,0 +1,253 @@
+"""What `site.yml` promises, in the order in which a person would see it: an empty account first."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from playwright.sync_api import sync_playwright
+
+from tests.deploy.deployment import ROOT, Deployment, Play, execute
+
+pytestmark = pytest.mark.deploy
+
+HEALTHY_WITHIN = 30  # seconds, after the service or its host was killed
+OUTPUT = ROOT / "tests/output"
+
+
+def assert_played(play: Play, *, changed: bool | None = None) -> None:
+    """Fail with the play's whole output unless it succeeded (and changed nothing, or something)."""
+    assert play.returncode == 0, play.output
+    if changed is not None:
+        assert any(play.changed.values()) is changed, play.output
+
+
+def test_a_check_works_on_an_empty_account_and_makes_nothing(deployment: Deployment) -> None:
+    before = deployment.resources()
+    assert_played(deployment.play("site.yml", "--check", "--diff"), changed=True)
+    assert deployment.resources() == before
+
+
+def write_certificate(folder: Path, name: str, valid_until: datetime) -> None:
+    """Write a self-signed certificate for mlflow.test and its key as ``name.pem`` and ``name.key``."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "mlflow.test")])
+    certificate = (
+        x509.CertificateBuilder(subject, subject, key.public_key(), x509.random_serial_number())
+        .not_valid_before(valid_until - timedelta(days=30))
+        .not_valid_after(valid_until)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("mlflow.test")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    (folder / f"{name}.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    (folder / f"{name}.key").write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write two pairs of certificate and key that are valid, and one that has expired."""
+    folder = tmp_path_factory.mktemp("certificates")
+    now = datetime.now(tz=UTC)
+    write_certificate(folder, "one", now + timedelta(days=20))
+    write_certificate(folder, "other", now + timedelta(days=20))
+    write_certificate(folder, "expired", now - timedelta(days=1))
+    return folder
+
+
+BAD_INPUT = {
+    "allowed_cidrs missing": ({"network_allowed_cidrs": None}, "network_allowed_cidrs"),
+    "allowed_cidrs malformed": ({"network_allowed_cidrs": ["10.0.0.0/33"]}, "10.0.0.0/33"),
+    "allowed_cidrs with host bits": ({"network_allowed_cidrs": ["10.0.0.7/8"]}, "10.0.0.7/8"),
+    "the world without a yes": ({"network_allowed_cidrs": ["0.0.0.0/0"]}, "network_allow_world"),
+    "a bucket name that S3 refuses": ({"artifact_store_bucket": "My_Bucket"}, "My_Bucket"),
+    "project too long": ({"mlflow_project": "m" * 60}, "mlflow_project"),
+    "project of other characters": ({"mlflow_project": "ML Flow"}, "ML Flow"),
+    "unknown region": ({"mlflow_aws": {"region": "eu-west-9"}}, "eu-west-9"),
+    "PostgreSQL too old": ({"backend_store_engine_version": "12"}, "backend_store_engine_version"),
+    "backups too short": ({"backend_store_backup_retention_days": 1}, "backend_store_backup_retention_days"),
+    "no MLflow version": ({"mlflow_server_version": "latest"}, "mlflow_server_version is latest"),
+}
+
+
+@pytest.mark.parametrize(("overrides", "named"), BAD_INPUT.values(), ids=BAD_INPUT.keys())
+def test_bad_input_is_named_before_anything_is_touched(
+    deployment: Deployment, overrides: dict[str, object], named: str
+) -> None:
+    before = deployment.resources()
+    play = deployment.play("site.yml", "--extra-vars", json.dumps(overrides))
+    assert play.returncode != 0
+    assert named in play.one_line, play.output
+    assert deployment.resources() == before
+
+
+@pytest.mark.parametrize(("certificate", "key"), [("one", "other"), ("expired", "expired")])
+def test_a_certificate_that_cannot_serve_is_refused(
+    deployment: Deployment, certificates: Path, certificate: str, key: str
+) -> None:
+    before = deployment.resources()
+    pair = {"file": str(certificates / f"{certificate}.pem"), "key_file": str(certificates / f"{key}.key")}
+    overrides = {"nginx_certificate": pair, "mlflow_domain": "mlflow.test"}
+    play = deployment.play("site.yml", "--extra-vars", json.dumps(overrides))
+    assert play.returncode != 0
+    assert pair["file"] in play.one_line, play.output
+    assert deployment.resources() == before
+
+
+def test_missing_credentials_are_named(deployment: Deployment) -> None:
+    connection = {key: deployment.variables["mlflow_aws"][key] for key in ("region", "endpoint_url")}
+    before = deployment.resources()
+    play = deployment.play("playbooks/provision.yml", "--extra-vars", json.dumps({"mlflow_aws": connection}))
+    assert play.returncode != 0
+    assert "credentials" in play.one_line, play.output
+    assert deployment.resources() == before
+
+
+def test_one_run_stands_up_the_whole(deployment: Deployment) -> None:
+    play = deployment.play("site.yml")
+    assert_played(play, changed=True)
+    assert f"MLFLOW_TRACKING_URI={deployment.client_environment()['MLFLOW_TRACKING_URI']}" in play.output
+
+
+def test_a_second_run_changes_nothing(deployment: Deployment) -> None:
+    assert_played(deployment.play("site.yml"), changed=False)
+
+
+def test_a_check_of_what_is_deployed_reports_no_change(deployment: Deployment) -> None:
+    assert_played(deployment.play("site.yml", "--check", "--diff"), changed=False)
+
+
+def test_the_example_logs_a_run_that_ends_in_s3_and_postgresql(deployment: Deployment) -> None:
+    environment = deployment.client_environment()
+    done = subprocess.run(
+        [sys.executable, ROOT / "examples/quickstart.py"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    run_id = done.stdout.split()[1].rstrip(":")
+    deployment.state["run_url"] = done.stdout.split()[-1]
+
+    listed = deployment.client("s3").list_objects_v2(Bucket=deployment.resources()["buckets"][0])
+    keys = [entry["Key"] for entry in listed["Contents"]]
+    assert any(key.endswith(f"{run_id}/artifacts/confusion_matrix.png") for key in keys), keys
+
+    def query(sql: str) -> str:
+        return execute(deployment.database, f'su postgres -c "psql -d mlflow -XAt" <<"SQL"\n{sql}\nSQL')
+
+    assert query(f"select status from runs where run_uuid = '{run_id}'").strip() == "FINISHED"
+    sessions = query(
+        "select s.ssl from pg_stat_ssl s join pg_stat_activity a using (pid) where a.usename = 'mlflow'"
+    ).split()
+    assert sessions, "MLflow keeps no connection to its database"
+    assert set(sessions) == {"t"}
+
+
+def test_the_user_interface_shows_the_run(deployment: Deployment) -> None:
+    OUTPUT.mkdir(exist_ok=True)
+    with sync_playwright() as tools:
+        browser = tools.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+        page = browser.new_page(ignore_https_errors=True, viewport={"width": 1400, "height": 900})
+        page.goto(deployment.state["run_url"])
+        page.get_by_text("test_log_loss").first.wait_for(timeout=60_000)
+        page.screenshot(path=str(OUTPUT / "run.png"))
+        browser.close()
+
+
+def secrets_of(deployment: Deployment) -> dict[str, str]:
+    """Return every generated password by its secret's name."""
+    manager = deployment.client("secretsmanager")
+    names = deployment.resources()["secrets"]
+    assert names
+    return {name: json.loads(manager.get_secret_value(SecretId=name)["SecretString"])["password"] for name in names}
+
+
+def test_no_secret_is_in_sight_on_the_host(deployment: Deployment) -> None:
+    seen = deployment.on_host(
+        "cat /proc/[0-9]*/cmdline | tr '\\0' ' ';"
+        " find / -xdev -type f -perm -o=r -size -2M"
+        " -not -path '/proc/*' -not -path '/sys/*' -not -path '/usr/*' -not -path '/opt/mlflow/releases/*'"
+        " -exec cat {} + | tr -d '\\0'; journalctl --no-pager -o cat"
+    )
+    assert "mlflow" in seen
+    for name, password in secrets_of(deployment).items():
+        assert password not in seen, f"the password of {name} can be read on the host"
+    environment = deployment.on_host("cat /proc/$(systemctl show -P MainPID mlflow)/environ | tr '\\0' '\\n'")
+    assert "AWS_SECRET_ACCESS_KEY" not in environment
+
+
+def healthy(deployment: Deployment, level: str, deadline: int = 20) -> dict[str, object]:
+    """Run ``mlflow_health`` from the controller and return what it found, whatever that is."""
+    environment = deployment.client_environment()
+    arguments = {
+        "url": environment["MLFLOW_TRACKING_URI"],
+        "ca_file": environment["MLFLOW_TRACKING_SERVER_CERT_PATH"],
+        "level": level,
+        "deadline": deadline,
+    }
+    done = subprocess.run(
+        [
+            Path(sys.executable).with_name("ansible"),
+            *("-i", deployment.inventory, "localhost", "-m", "mlops.mlflow.mlflow_health"),
+            *("-a", json.dumps(arguments)),
+        ],
+        cwd=ROOT,
+        env={**environment, "ANSIBLE_CALLBACK_RESULT_FORMAT": "json", "ANSIBLE_LOAD_CALLBACK_PLUGINS": "true"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    answer: dict[str, object] = json.loads(done.stdout[done.stdout.index("{") :])
+    return answer
+
+
+def wait_until_healthy(deployment: Deployment, seconds: float) -> float:
+    """Return after how many seconds the server wrote a run again; fail when that took too long."""
+    started = time.monotonic()
+    while not (answer := healthy(deployment, "write")).get("healthy"):
+        assert time.monotonic() - started < seconds, answer
+        time.sleep(1)
+    return time.monotonic() - started
+
+
+def kill_service(deployment: Deployment) -> None:
+    """Kill every process of the service at once."""
+    deployment.on_host("systemctl kill -s KILL mlflow")
+
+
+def reboot_host(deployment: Deployment) -> None:
+    """Take the host's power away and give it back."""
+    deployment.host.restart(timeout=0)
+
+
+@pytest.mark.parametrize("fault", [kill_service, reboot_host])
+def test_the_service_comes_back_by_itself(deployment: Deployment, fault: Callable[[Deployment], None]) -> None:
+    assert healthy(deployment, "write")["healthy"]
+    fault(deployment)
+    wait_until_healthy(deployment, HEALTHY_WITHIN)
+
+
+def test_a_lost_database_is_reported_and_its_return_needs_nobody(deployment: Deployment) -> None:
+    database = deployment.database
+    database.stop(timeout=5)
+    try:
+        started = time.monotonic()
+        answer = healthy(deployment, "write", deadline=20)
+        assert time.monotonic() - started < 20 + 10, "Ansible's own start included"
+        assert not answer.get("healthy")
+        assert "run_create" in str(answer["msg"]), answer
+    finally:
+        database.start()
+    wait_until_healthy(deployment, 60)
