@@ -1,0 +1,87 @@
+"""Filters about address ranges: what is wrong with them, and how a VPC is cut into subnets."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable, Sequence
+from typing import Any
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+# A sixteenth of the VPC each: the first eight are public, the last eight private, so that a zone added later
+# takes its place without moving the others.
+_SPLIT = 4
+MAX_ZONES = 2 ** (_SPLIT - 1)
+
+
+def _covers_world(networks: Sequence[Network]) -> bool:
+    four = [network for network in networks if isinstance(network, ipaddress.IPv4Network)]
+    six = [network for network in networks if isinstance(network, ipaddress.IPv6Network)]
+    # Collapsed, since 0.0.0.0/1 and 128.0.0.0/1 together are the world as well.
+    merged: list[Network] = [*ipaddress.collapse_addresses(four), *ipaddress.collapse_addresses(six)]
+    return any(network.prefixlen == 0 for network in merged)
+
+
+def cidr_problems(values: Any, variable: str, allow_world: bool = False) -> list[str]:
+    """Return what is wrong with a list of address ranges, each with its remedy; [] when nothing is."""
+    if not isinstance(values, (list, tuple)):
+        return [
+            f"{variable} is {values}: it must be a list of address ranges. "
+            f"Write for example {variable}: [203.0.113.0/24]."
+        ]
+    problems: list[str] = []
+    networks: list[Network] = []
+    for value in values:
+        try:
+            network = ipaddress.ip_network(str(value), strict=False)
+        except ValueError as error:
+            problems.append(
+                f"{variable} holds {value}: {error}. Write an address range such as 203.0.113.0/24 or 2001:db8::/32."
+            )
+            continue
+        if str(value) != str(network):
+            problems.append(
+                f"{variable} holds {value}: AWS stores this range as {network}. "
+                f"Write {network}, or {network.network_address}/{network.max_prefixlen} for one address."
+            )
+            continue
+        networks.append(network)
+    if len(set(networks)) != len(networks):
+        problems.append(f"{variable} is {', '.join(map(str, values))}: a range stands in it twice. Remove one.")
+    if not allow_world and _covers_world(networks):
+        problems.append(
+            f"{variable} is {', '.join(map(str, values))}: this admits the whole internet. "
+            "Name the ranges your clients come from, or say network_allow_world: true if you mean it."
+        )
+    return problems
+
+
+def vpc_cidr_problem(value: str) -> str:
+    """Return what is wrong with a VPC's address range, "" when nothing is."""
+    try:
+        network = ipaddress.IPv4Network(value)
+    except ValueError as error:
+        return f"{error}"
+    if not 16 <= network.prefixlen <= 24:
+        return "a VPC has at most a /16, and less than a /24 leaves no room for the subnets"
+    return ""
+
+
+def subnet_plan(cidr: str, zones: Sequence[str]) -> list[dict[str, str]]:
+    """Return one public and one private subnet for each zone."""
+    if len(zones) > MAX_ZONES:
+        raise ValueError(f"{len(zones)} zones were named; {MAX_ZONES} at most find room")
+    blocks = list(ipaddress.IPv4Network(cidr).subnets(prefixlen_diff=_SPLIT))
+    return [
+        {"tier": tier, "zone": zone, "cidr": str(blocks[offset + index])}
+        for tier, offset in (("public", 0), ("private", MAX_ZONES))
+        for index, zone in enumerate(zones)
+    ]
+
+
+class FilterModule:
+    """Filters about address ranges."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        """Return the filters by name."""
+        return {"cidr_problems": cidr_problems, "subnet_plan": subnet_plan, "vpc_cidr_problem": vpc_cidr_problem}

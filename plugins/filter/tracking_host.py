@@ -1,0 +1,63 @@
+"""A filter that plans which tracking hosts stay, which are launched and which are too many."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+
+def _brief(instance: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        "id": instance["instance_id"],
+        "name": instance["tags"].get("Name", ""),
+        "subnet_id": instance["subnet_id"],
+        "type": instance["instance_type"],
+        "state": instance["state"]["name"],
+    }
+
+
+def host_plan(
+    found: Iterable[Mapping[str, Any]], base: str, count: int, subnet_ids: Sequence[str], instance_type: str
+) -> dict[str, Any]:
+    """Return the hosts to keep, to launch and to terminate, and the refusals.
+
+    A host is known by its name, `<base>-<number>`, so that growing, shrinking and repairing after a lost instance
+    are the same thing: make the names that are missing, end those past the count.
+    """
+    existing = sorted((_brief(instance) for instance in found), key=lambda host: (host["name"], host["id"]))
+    names = [f"{base}-{number}" for number in range(1, count + 1)]
+    keep: dict[str, dict[str, str]] = {}
+    surplus: list[dict[str, str]] = []
+    for host in existing:
+        if host["name"] in names and host["name"] not in keep:
+            keep[host["name"]] = host
+        else:
+            surplus.append(host)
+    refusals = [
+        f"The tracking host {host['name']} ({host['id']}) is {host['state']}: someone stopped it, and it is not for "
+        "this playbook to start it again. "
+        f"Start it (`aws ec2 start-instances --instance-ids {host['id']}`) or terminate it, then run again."
+        for host in keep.values()
+        if host["state"] in ("stopping", "stopped")
+    ]
+    refusals += [
+        f"tracking_host_instance_type is {instance_type}: {host['name']} ({host['id']}) is a {host['type']}, and AWS "
+        f"changes the type of a stopped instance only. Set it back to {host['type']}, or terminate the instance and "
+        "run again: a new one takes its place."
+        for host in keep.values()
+        if host["type"] != instance_type
+    ]
+    launch = [
+        {"name": name, "subnet_id": subnet_ids[index % len(subnet_ids)]}
+        for index, name in enumerate(names)
+        if name not in keep and subnet_ids
+    ]
+    return {"keep": list(keep.values()), "launch": launch, "surplus": surplus, "refusals": refusals}
+
+
+class FilterModule:
+    """Filters about the tracking hosts."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        """Return the filters by name."""
+        return {"host_plan": host_plan}
