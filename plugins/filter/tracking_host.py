@@ -1,4 +1,4 @@
-"""A filter that plans which tracking hosts stay, which are launched and which are too many."""
+"""Filters of the tracking_host role: they plan which tracking hosts stay, which are launched and which are too many."""
 
 from __future__ import annotations
 
@@ -55,9 +55,21 @@ def host_plan(
     return {"keep": list(keep.values()), "launch": launch, "surplus": surplus, "refusals": refusals}
 
 
+def host_addresses(found: Iterable[Mapping[str, Any]]) -> list[dict[str, str]]:
+    """Return id and addresses of each host, in the order of their names."""
+    return [
+        {
+            "id": instance["instance_id"],
+            "private_ip": instance.get("private_ip_address") or "",
+            "public_ip": instance.get("public_ip_address") or "",
+        }
+        for instance in sorted(found, key=lambda instance: str(instance["tags"].get("Name", "")))
+    ]
+
+
 class FilterModule:
     """Filters about the tracking hosts."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         """Return the filters by name."""
-        return {"host_plan": host_plan}
+        return {"host_addresses": host_addresses, "host_plan": host_plan}

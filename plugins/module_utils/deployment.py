@@ -104,20 +104,35 @@ def as_tags(pairs: Iterable[Mapping[str, str]]) -> dict[str, str]:
     return {pair["Key"]: pair["Value"] for pair in pairs}
 
 
+def _tagged(ec2: Any, operation: str, key: str, id_key: str, filters: Any) -> list[dict[str, Any]]:
+    """Return what the network role asks about everything of one kind that carries the tags."""
+    pages = ec2.get_paginator(operation).paginate(Filters=filters).build_full_result()
+    return [
+        {
+            "id": item[id_key],
+            "name": item.get("GroupName") or as_tags(item.get("Tags") or []).get("Name", ""),
+            "tags": as_tags(item.get("Tags") or []),
+            "vpc_id": item.get("VpcId", ""),
+            "cidr": item.get("CidrBlock", ""),
+            "map_public": bool(item.get("MapPublicIpOnLaunch")),
+        }
+        for item in pages[key]
+    ]
+
+
 def read_network(ec2: Any, tags: Mapping[str, str]) -> dict[str, Any]:
-    """Return the usable zones, and the VPCs and security groups that carry the deployment's tags."""
+    """Return the usable zones, and the parts of the network that carry the deployment's tags."""
     filters = as_filters(tags)
     zones = ec2.describe_availability_zones(
         Filters=[{"Name": "state", "Values": ["available"]}, {"Name": "zone-type", "Values": ["availability-zone"]}]
     )["AvailabilityZones"]
-    groups = ec2.get_paginator("describe_security_groups").paginate(Filters=filters).build_full_result()
     return {
         "zones": sorted(zone["ZoneName"] for zone in zones),
-        "vpcs": [{"id": vpc["VpcId"], "cidr": vpc["CidrBlock"]} for vpc in ec2.describe_vpcs(Filters=filters)["Vpcs"]],
-        "security_groups": [
-            {"id": group["GroupId"], "name": group["GroupName"], "vpc_id": group.get("VpcId", "")}
-            for group in groups["SecurityGroups"]
-        ],
+        "vpcs": _tagged(ec2, "describe_vpcs", "Vpcs", "VpcId", filters),
+        "subnets": _tagged(ec2, "describe_subnets", "Subnets", "SubnetId", filters),
+        "route_tables": _tagged(ec2, "describe_route_tables", "RouteTables", "RouteTableId", filters),
+        "endpoints": _tagged(ec2, "describe_vpc_endpoints", "VpcEndpoints", "VpcEndpointId", filters),
+        "security_groups": _tagged(ec2, "describe_security_groups", "SecurityGroups", "GroupId", filters),
     }
 
 

@@ -23,7 +23,7 @@ options:
     type: dict
     required: true
   network:
-    description: Read the zones, and the VPCs and security groups that carry O(tags).
+    description: Read the zones, and the parts of the network that carry O(tags).
     type: bool
     default: false
   bucket:
@@ -75,7 +75,10 @@ partition:
   type: str
   sample: aws
 network:
-  description: C(zones) that can be used, C(vpcs) and C(security_groups) that carry the tags.
+  description:
+    - C(zones), the names of the zones that can be used; and C(vpcs), C(subnets), C(route_tables), C(endpoints) and
+      C(security_groups) that carry the tags, each with C(id), C(name), C(tags), C(vpc_id), C(cidr) and
+      C(map_public).
   returned: when O(network) is true
   type: dict
 bucket:
@@ -101,17 +104,13 @@ from ansible_collections.mlops.mlflow.plugins.module_utils.deployment import (
 )
 
 with contextlib.suppress(ImportError):  # AnsibleAWSModule reports it
-    import boto3
+    import botocore.session
 
 
 def known_regions() -> list[str]:
     """Return every region that the installed botocore knows, in every partition."""
-    session = boto3.session.Session()
-    return [
-        region
-        for partition in session.get_available_partitions()
-        for region in session.get_available_regions("ec2", partition_name=partition)
-    ]
+    partitions = botocore.session.Session().get_data("endpoints")["partitions"]
+    return [region for partition in partitions for region in partition["regions"]]
 
 
 def main() -> None:

@@ -33,10 +33,10 @@ def test_specified_defaults_are_the_defaults(role: Path) -> None:
     assert specified == defaults(role)
 
 
-def test_options_are_typed_described_and_either_required_or_defaulted(role: Path) -> None:
+def test_options_are_typed_and_described_and_no_required_one_has_a_default(role: Path) -> None:
     for name, option in options(role).items():
         assert option["description"], name
-        assert ("default" in option) is not option.get("required", False), name
+        assert not ("default" in option and option.get("required", False)), name
         value = option.get("default")
         if value is not None and not (isinstance(value, str) and "{{" in value):
             assert type(value) is TYPES[option["type"]], name

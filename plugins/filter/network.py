@@ -1,9 +1,9 @@
-"""Filters about address ranges: what is wrong with them, and how a VPC is cut into subnets."""
+"""Filters of the network role: what is wrong with an address range, and how a VPC is cut into subnets."""
 
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -42,7 +42,7 @@ def cidr_problems(values: Any, variable: str, allow_world: bool = False) -> list
         if str(value) != str(network):
             problems.append(
                 f"{variable} holds {value}: AWS stores this range as {network}. "
-                f"Write {network}, or {network.network_address}/{network.max_prefixlen} for one address."
+                f"Write {network}, or {ipaddress.ip_interface(str(value)).ip}/{network.max_prefixlen} for one address."
             )
             continue
         networks.append(network)
@@ -79,9 +79,30 @@ def subnet_plan(cidr: str, zones: Sequence[str]) -> list[dict[str, str]]:
     ]
 
 
+def subnet_ids(
+    plan: Iterable[Mapping[str, str]],
+    tier: str,
+    found: Mapping[str, Mapping[str, Any]],
+    results: Iterable[Mapping[str, Any]],
+    placeholder: str,
+) -> list[str]:
+    """Return the ids of one tier's subnets: just made, found as they shall be, or not made because the run is dry."""
+    made = {result["item"]["cidr"]: (result.get("subnet") or {}).get("id") for result in results}
+    return [
+        made.get(subnet["cidr"]) or found.get(subnet["cidr"], {}).get("id", placeholder)
+        for subnet in plan
+        if subnet["tier"] == tier
+    ]
+
+
 class FilterModule:
-    """Filters about address ranges."""
+    """Filters about the network."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         """Return the filters by name."""
-        return {"cidr_problems": cidr_problems, "subnet_plan": subnet_plan, "vpc_cidr_problem": vpc_cidr_problem}
+        return {
+            "cidr_problems": cidr_problems,
+            "subnet_ids": subnet_ids,
+            "subnet_plan": subnet_plan,
+            "vpc_cidr_problem": vpc_cidr_problem,
+        }

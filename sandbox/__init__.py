@@ -1,0 +1,1 @@
+"""A local AWS: moto's API, and containers that give its instances and databases bodies."""

@@ -1,0 +1,263 @@
+"""Both sides of each correction: what stock moto does, which fails once it is fixed there, and what AWS does."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from moto.iam.access_control import IAMPolicy, PermissionResult
+
+from sandbox import corrections
+
+from .conftest import Clients
+
+DATABASE: dict[str, Any] = {
+    "DBInstanceClass": "db.t4g.micro",
+    "Engine": "postgres",
+    "EngineVersion": "16",
+    "AllocatedStorage": 20,
+    "StorageType": "gp3",
+    "MasterUsername": "mlflow_admin",
+    "MasterUserPassword": "a-password",
+}
+
+
+def create_database(rds: Any, name: str = "db", **overrides: Any) -> dict[str, Any]:
+    """Create a database and describe it."""
+    rds.create_db_instance(DBInstanceIdentifier=name, **{**DATABASE, **overrides})
+    return describe_database(rds, name)
+
+
+def describe_database(rds: Any, name: str = "db") -> dict[str, Any]:
+    """Describe one database."""
+    described: dict[str, Any] = rds.describe_db_instances(DBInstanceIdentifier=name)["DBInstances"][0]
+    return described
+
+
+def run_instance(ec2: Any) -> str:
+    """Run one instance."""
+    image = ec2.describe_images()["Images"][0]["ImageId"]
+    instance_id: str = ec2.run_instances(ImageId=image, MinCount=1, MaxCount=1)["Instances"][0]["InstanceId"]
+    return instance_id
+
+
+def state_of(ec2: Any, instance_id: str) -> str:
+    """Tell an instance's state."""
+    found = ec2.describe_instances(InstanceIds=[instance_id])["Reservations"][0]["Instances"][0]
+    state: str = found["State"]["Name"]
+    return state
+
+
+def test_address_tag_types(aws: Clients, monkeypatch: pytest.MonkeyPatch) -> None:
+    """amazon.aws looks for the tags of an address under AWS's name of its type."""
+    ec2 = aws("ec2")
+
+    def tagged() -> bool:
+        address = ec2.allocate_address(Domain="vpc")["AllocationId"]
+        ec2.create_tags(Resources=[address], Tags=[{"Key": "a", "Value": "b"}])
+        filters = [{"Name": "resource-id", "Values": [address]}, {"Name": "resource-type", "Values": ["elastic-ip"]}]
+        return bool(ec2.describe_tags(Filters=filters)["Tags"])
+
+    assert not tagged()
+    corrections.address_tag_types(monkeypatch)
+    assert tagged()
+
+
+def test_nat_gateway_tag_type(aws: Clients, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same of a NAT gateway."""
+    ec2 = aws("ec2")
+    subnet = ec2.describe_subnets()["Subnets"][0]["SubnetId"]
+
+    def tagged() -> bool:
+        gateway = ec2.create_nat_gateway(SubnetId=subnet, ConnectivityType="private")["NatGateway"]["NatGatewayId"]
+        ec2.create_tags(Resources=[gateway], Tags=[{"Key": "a", "Value": "b"}])
+        filters = [{"Name": "resource-id", "Values": [gateway]}, {"Name": "resource-type", "Values": ["natgateway"]}]
+        return bool(ec2.describe_tags(Filters=filters)["Tags"])
+
+    assert not tagged()
+    corrections.address_tag_types(monkeypatch)
+    assert tagged()
+
+
+def test_parameter_group_not_found(aws: Clients, monkeypatch: pytest.MonkeyPatch) -> None:
+    """rds_instance_param_group takes the first of an empty list."""
+    rds = aws("rds")
+    assert rds.describe_db_parameter_groups(DBParameterGroupName="none")["DBParameterGroups"] == []
+    corrections.parameter_group_not_found(monkeypatch)
+    with pytest.raises(ClientError, match="DBParameterGroupNotFound"):
+        rds.describe_db_parameter_groups(DBParameterGroupName="none")
+    assert rds.describe_db_parameter_groups()["DBParameterGroups"] == []
+
+
+def test_parameter_group_defaults(aws: Clients, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A parameter that is not listed cannot be set."""
+    rds = aws("rds")
+
+    def parameters(name: str, family: str) -> dict[str, dict[str, Any]]:
+        rds.create_db_parameter_group(DBParameterGroupName=name, DBParameterGroupFamily=family, Description="d")
+        listed = rds.describe_db_parameters(DBParameterGroupName=name)["Parameters"]
+        return {parameter["ParameterName"]: parameter for parameter in listed}
+
+    assert parameters("stock", "postgres16") == {}
+    corrections.parameter_group_defaults(monkeypatch)
+    corrected = parameters("corrected", "postgres16")
+    assert corrected["rds.force_ssl"]["ParameterValue"] == "1"
+    assert corrected["rds.force_ssl"]["IsModifiable"] is True
+    assert corrected["max_connections"]["ApplyType"] == "static"
+    assert "ParameterValue" not in corrected["log_min_duration_statement"]
+    assert parameters("older", "postgres14")["rds.force_ssl"]["ParameterValue"] == "0"
+    rds.modify_db_parameter_group(
+        DBParameterGroupName="corrected",
+        Parameters=[{"ParameterName": "rds.force_ssl", "ParameterValue": "0", "ApplyMethod": "immediate"}],
+    )
+    listed = rds.describe_db_parameters(DBParameterGroupName="corrected")["Parameters"]
+    changed = next(p for p in listed if p["ParameterName"] == "rds.force_ssl")
+    assert (changed["ParameterValue"], changed["DataType"]) == ("0", "integer")
+
+
+def test_gp3_performance(aws: Clients, monkeypatch: pytest.MonkeyPatch) -> None:
+    """rds_instance compares both with what it was told."""
+    rds = aws("rds")
+    stock = create_database(rds, "stock")
+    assert "Iops" not in stock
+    assert "StorageThroughput" not in stock
+    corrections.gp3_performance(monkeypatch)
+    small = create_database(rds, "small")
+    assert (small["Iops"], small["StorageThroughput"]) == (3000, 125)
+    large = create_database(rds, "large", AllocatedStorage=400)
+    assert (large["Iops"], large["StorageThroughput"]) == (12000, 500)
+    assert "Iops" not in create_database(rds, "older", StorageType="gp2")
+    rds.modify_db_instance(DBInstanceIdentifier="older", StorageType="gp3", ApplyImmediately=True)
+    assert describe_database(rds, "older")["Iops"] == 3000
+
+
+def test_engine_versions(aws: Clients, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A major version becomes a full one, and a version that never was is refused."""
+    rds = aws("rds")
+    assert create_database(rds, "stock")["EngineVersion"] == "16"
+    assert create_database(rds, "bogus", EngineVersion="99.9")["EngineVersion"] == "99.9"
+    corrections.engine_versions(monkeypatch)
+    assert create_database(rds, "major")["EngineVersion"].startswith("16.")
+    assert create_database(rds, "minor", EngineVersion="15.7")["EngineVersion"] == "15.7"
+    with pytest.raises(ClientError, match=r"Cannot find version 99\.9 for postgres"):
+        create_database(rds, "refused", EngineVersion="99.9")
+
+
+def test_database_resource_ids(aws: Clients, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The id tells a database from its successor of the same name."""
+    rds = aws("rds")
+    assert create_database(rds, "a")["DbiResourceId"] == create_database(rds, "b")["DbiResourceId"]
+    corrections.database_resource_ids(monkeypatch)
+    assert create_database(rds, "c")["DbiResourceId"] != create_database(rds, "d")["DbiResourceId"]
+
+
+TLS_ONLY = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {
+            "Effect": "Deny",
+            "Principal": "*",
+            "Action": "s3:*",
+            "Resource": ["arn:aws:s3:::bucket", "arn:aws:s3:::bucket/*"],
+            "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+        }
+    ],
+}
+
+
+def test_policy_conditions(aws: Clients, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bucket that refuses plain HTTP still serves its owner over TLS."""
+    s3 = aws("s3")
+    s3.create_bucket(Bucket="bucket", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    s3.put_bucket_policy(Bucket="bucket", Policy=json.dumps(TLS_ONLY))
+    with pytest.raises(ClientError, match="403"):
+        s3.put_object(Bucket="bucket", Key="key", Body=b"")
+    corrections.policy_conditions(monkeypatch)
+    s3.put_object(Bucket="bucket", Key="key", Body=b"")
+
+
+def judge(effect: str, condition: dict[str, Any]) -> PermissionResult:
+    """Judge one statement about an object of the bucket."""
+    statement = {"Effect": effect, "Action": "s3:GetObject", "Resource": "*", "Condition": condition}
+    policy = IAMPolicy(json.dumps({"Statement": [statement]}))
+    return policy.is_action_permitted("s3:GetObject", "arn:aws:s3:::bucket/key")
+
+
+@pytest.mark.parametrize(
+    ("effect", "condition", "result"),
+    [
+        ("Deny", {}, PermissionResult.DENIED),
+        ("Allow", {}, PermissionResult.PERMITTED),
+        ("Deny", {"Bool": {"aws:SecureTransport": False}}, PermissionResult.NEUTRAL),
+        ("Deny", {"Bool": {"aws:SecureTransport": "true"}}, PermissionResult.DENIED),
+        ("Allow", {"Bool": {"aws:SecureTransport": "false"}}, PermissionResult.NEUTRAL),
+        ("Deny", {"NumericLessThan": {"s3:TlsVersion": "1.2"}}, PermissionResult.NEUTRAL),
+        ("Deny", {"StringNotEquals": {"aws:SourceVpce": "vpce-1"}}, PermissionResult.NEUTRAL),
+        ("Allow", {"StringEquals": {"aws:SourceVpce": "vpce-1"}}, PermissionResult.PERMITTED),
+        ("Deny", {"SomethingNew": {"aws:SecureTransport": "x"}}, PermissionResult.NEUTRAL),
+    ],
+)
+def test_what_a_condition_decides(
+    monkeypatch: pytest.MonkeyPatch, effect: str, condition: dict[str, Any], result: PermissionResult
+) -> None:
+    """A statement counts where its condition holds; what cannot be judged locks nobody out."""
+    corrections.policy_conditions(monkeypatch)
+    assert judge(effect, condition) is result
+
+
+def test_instance_transitions(aws: Clients, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An instance is pending until it has a body; moto's is running before it could have one."""
+    ec2 = aws("ec2")
+    stock = run_instance(ec2)
+    assert state_of(ec2, stock) == "running"
+    ec2.stop_instances(InstanceIds=[stock])
+    assert state_of(ec2, stock) == "stopped"
+    corrections.instance_transitions(monkeypatch)
+    ec2.stop_instances(InstanceIds=[stock])
+    assert state_of(ec2, stock) == "stopped"
+    ec2.start_instances(InstanceIds=[stock])
+    assert state_of(ec2, stock) == "pending"
+    corrected = run_instance(ec2)
+    assert state_of(ec2, corrected) == "pending"
+    ec2.stop_instances(InstanceIds=[corrected])
+    assert state_of(ec2, corrected) == "stopping"
+    ec2.terminate_instances(InstanceIds=[corrected])
+    assert state_of(ec2, corrected) == "terminated"
+
+
+def test_database_transitions(aws: Clients, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A database is creating until it has a body; moto's is available before it could have one."""
+    rds = aws("rds")
+    assert create_database(rds, "stock")["DBInstanceStatus"] == "available"
+    rds.modify_db_instance(DBInstanceIdentifier="stock", MasterUserPassword="another-password")
+    assert describe_database(rds, "stock")["DBInstanceStatus"] == "available"
+    corrections.database_transitions(monkeypatch)
+    assert create_database(rds)["DBInstanceStatus"] == "creating"
+    rds.modify_db_instance(DBInstanceIdentifier="stock", BackupRetentionPeriod=9)
+    assert describe_database(rds, "stock")["DBInstanceStatus"] == "available"
+    rds.modify_db_instance(DBInstanceIdentifier="stock", MasterUserPassword="yet-another")
+    assert describe_database(rds, "stock")["DBInstanceStatus"] == "resetting-master-credentials"
+
+
+def test_all_of_them_work_together(aws: Clients, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Several wrap the same function: none may undo another."""
+    corrections.correct_all(monkeypatch)
+    database = create_database(aws("rds"))
+    assert database["DBInstanceStatus"] == "creating"
+    assert database["Iops"] == 3000
+    assert database["EngineVersion"].startswith("16.")
+
+
+def test_every_correction_is_applied() -> None:
+    """A correction that is not listed corrects nothing."""
+    written = {
+        function
+        for name, function in vars(corrections).items()
+        if callable(function)
+        and getattr(function, "__module__", "") == corrections.__name__
+        and not name.startswith("_")
+        and getattr(function, "__annotations__", {}).get("patch") == "Patcher"
+    } - {corrections.correct_all}
+    assert written == set(corrections.CORRECTIONS)
