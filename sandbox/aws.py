@@ -15,12 +15,10 @@ from werkzeug.wrappers import Response
 from sandbox.corrections import ForGood, correct_all
 from sandbox.metadata import MetadataService
 from sandbox.moto_state import overview
+from sandbox.process import OVERVIEW_PATH
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
-
-# Below moto's own prefix, which no bucket can have.
-OVERVIEW_PATH = "/moto-api/sandbox"
 
 
 class QuietHandler(MotoRequestHandler):

@@ -7,6 +7,7 @@ configure stand in moto_settings.py; the metadata service, which moto only hints
 
 from __future__ import annotations
 
+import copy
 import functools
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -17,6 +18,7 @@ from moto.ec2.utils import EC2_PREFIX_TO_RESOURCE
 from moto.iam.access_control import IAMPolicyStatement, PermissionResult
 from moto.rds.exceptions import DBParameterGroupNotFoundError, InvalidParameterCombination
 from moto.rds.models import DBInstance, DBParameterGroup, RDSBackend
+from moto.s3.models import FakeBucket, FakeDeleteMarker, S3Backend
 
 from sandbox.moto_state import new_resource_id
 
@@ -248,6 +250,19 @@ def _as_list(value: Any) -> Iterable[Any]:
     return value if isinstance(value, list) else [value]
 
 
+def folders_of_deleted_objects(patch: Patcher) -> None:
+    """In a versioned bucket moto goes on listing a folder whose objects were all deleted; AWS lists living ones."""
+    stock = S3Backend.list_objects
+
+    @functools.wraps(stock)
+    def list_objects(self: S3Backend, bucket: FakeBucket, *args: Any, **kwargs: Any) -> Any:
+        living: Any = copy.copy(bucket)
+        living.keys = {name: key for name, key in bucket.keys.items() if not isinstance(key, FakeDeleteMarker)}
+        return stock(self, living, *args, **kwargs)
+
+    patch.setattr(S3Backend, "list_objects", list_objects)
+
+
 def instance_transitions(patch: Patcher) -> None:
     """An instance changes its state at once in moto; on AWS it is pending or stopping until its machine is there."""
     stock_init, stock_start, stock_stop, stock_reboot = (
@@ -322,6 +337,7 @@ CORRECTIONS: tuple[Callable[[Patcher], None], ...] = (
     engine_versions,
     database_resource_ids,
     policy_conditions,
+    folders_of_deleted_objects,
     instance_transitions,
     database_transitions,
 )

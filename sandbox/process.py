@@ -20,7 +20,7 @@ from sandbox.settings import Settings
 ROOT = Path(__file__).parents[1]
 START_SECONDS = 60
 END_SECONDS = 20
-# aws.OVERVIEW_PATH, without importing all of moto for it.
+# Below moto's own prefix, which no bucket can have.
 OVERVIEW_PATH = "/moto-api/sandbox"
 
 

@@ -117,6 +117,8 @@ def _tagged(ec2: Any, operation: str, key: str, id_key: str, filters: Any) -> li
             "map_public": bool(item.get("MapPublicIpOnLaunch")),
         }
         for item in pages[key]
+        # AWS goes on listing a deleted endpoint for a while.
+        if str(item.get("State", "")).lower() not in ("deleting", "deleted")
     ]
 
 

@@ -261,3 +261,21 @@ def test_every_correction_is_applied() -> None:
         and getattr(function, "__annotations__", {}).get("patch") == "Patcher"
     } - {corrections.correct_all}
     assert written == set(corrections.CORRECTIONS)
+
+
+def test_folders_of_deleted_objects(aws: Clients, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client that deleted a run's artifacts must not find their folder."""
+    s3 = aws("s3")
+    s3.create_bucket(Bucket="artifacts", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    s3.put_bucket_versioning(Bucket="artifacts", VersioningConfiguration={"Status": "Enabled"})
+    for key in ("1/kept/a", "1/deleted/a"):
+        s3.put_object(Bucket="artifacts", Key=key, Body=b"a")
+    s3.delete_object(Bucket="artifacts", Key="1/deleted/a")
+
+    def folders() -> list[str]:
+        listed = s3.list_objects_v2(Bucket="artifacts", Prefix="1/", Delimiter="/")
+        return [folder["Prefix"] for folder in listed["CommonPrefixes"]]
+
+    assert folders() == ["1/deleted/", "1/kept/"]
+    corrections.folders_of_deleted_objects(monkeypatch)
+    assert folders() == ["1/kept/"]

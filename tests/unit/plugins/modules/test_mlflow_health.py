@@ -546,6 +546,14 @@ def test_an_artifact_that_cannot_be_deleted_is_reported_and_the_rest_removed(
     assert [left.split()[0] for left in server.leftovers] == ["artifact"]
 
 
+def test_an_artifact_whose_deletion_hangs_takes_no_time_from_the_rest(server: TrackingServer, check: Check) -> None:
+    server.fault("DELETE", faults.hang)
+    result = check(server.url, timeout=30, deadline=2)
+
+    assert failed(result) == ["artifact_delete", "cleanup"]
+    assert [left.split()[0] for left in server.leftovers] == ["artifact"]
+
+
 def test_an_artifact_that_only_seems_deleted_is_reported(server: TrackingServer, check: Check) -> None:
     server.keeps_deleted_artifacts = True
     result = check(server.url)

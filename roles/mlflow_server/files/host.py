@@ -1,16 +1,20 @@
-"""Wait for the backend store, or bring its schema to the installed release of MLflow.
+"""What the tracking server's unit and its deployment need on the host.
 
+``wait`` proves that the backend store can be reached with the service's credentials over verified TLS.
+``migrate`` brings its schema to the installed release of MLflow, and prints a JSON object: whether something changed,
+and the schema's revision before and after.
+``ready`` waits until the server answers.
 The store is the one that MLFLOW_BACKEND_STORE_URI names; libpq finds the password through PGPASSFILE.
-``wait`` proves that it can be reached with these credentials over verified TLS.
-``migrate`` prints a JSON object: whether something changed, and the schema's revision before and after.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import http.client
 import json
 import os
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -130,6 +134,46 @@ def migrate(uri: str, *, check: bool) -> dict[str, object]:
     return {"changed": before != needed, "before": before, "after": needed}
 
 
+class _Connection(http.client.HTTPConnection):
+    """An HTTP connection to ``unix:/path`` or ``address:port``."""
+
+    def __init__(self, listen: str, timeout: float) -> None:
+        super().__init__("localhost", timeout=timeout)
+        self._listen = listen
+
+    def connect(self) -> None:
+        """Connect to the Unix socket or the address."""
+        if self._listen.startswith("unix:"):
+            self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            self.sock.settimeout(self.timeout)
+            self.sock.connect(self._listen.removeprefix("unix:"))
+        else:
+            host, port = self._listen.rsplit(":", 1)
+            self.sock = socket.create_connection((host, int(port)), self.timeout)
+
+
+def answer(listen: str, timeout: float) -> str:
+    """Return what is wrong with the server's answer, or nothing when it is well."""
+    connection = _Connection(listen, timeout)
+    try:
+        connection.request("GET", "/health")
+        status = connection.getresponse().status
+    except (OSError, http.client.HTTPException) as error:
+        return str(error) or type(error).__name__
+    finally:
+        connection.close()
+    return "" if status == http.client.OK else f"status {status}"
+
+
+def ready(listen: str, seconds: float) -> None:
+    """Poll until the server answers."""
+    deadline = time.monotonic() + seconds
+    while problem := answer(listen, timeout=5):
+        if time.monotonic() > deadline:
+            raise Failure(f"The server on {listen} isn't ready after {seconds:g} s: {problem}")
+        time.sleep(0.2)
+
+
 def main() -> int:
     """Run one of the commands."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -138,13 +182,17 @@ def main() -> int:
     waiting.add_argument("--seconds", type=float, required=True, help="how long to wait at most")
     migrating = commands.add_parser("migrate", help="bring the schema to the installed release")
     migrating.add_argument("--check", action="store_true", help="only tell whether it is needed")
+    polling = commands.add_parser("ready", help="wait until the server answers")
+    polling.add_argument("listen", help="unix:/path or address:port")
+    polling.add_argument("--seconds", type=float, required=True, help="how long to wait at most")
     arguments = parser.parse_args()
-    uri = os.environ["MLFLOW_BACKEND_STORE_URI"]
     try:
         if arguments.command == "wait":
-            wait(uri, arguments.seconds)
+            wait(os.environ["MLFLOW_BACKEND_STORE_URI"], arguments.seconds)
+        elif arguments.command == "migrate":
+            print(json.dumps(migrate(os.environ["MLFLOW_BACKEND_STORE_URI"], check=arguments.check)))
         else:
-            print(json.dumps(migrate(uri, check=arguments.check)))
+            ready(arguments.listen, arguments.seconds)
     except Failure as failure:
         print(failure, file=sys.stderr)
         return 1
