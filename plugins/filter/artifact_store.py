@@ -14,8 +14,13 @@ def _plain(value: Any) -> Any:
             return ["*"]
         return {key: _plain(item) for key, item in sorted(value.items())}
     if isinstance(value, (list, tuple)):
-        return sorted((_plain(item) for item in value), key=lambda item: json.dumps(item, sort_keys=True))
+        # One item and a list of that one item mean the same.
+        return sorted((part for item in value for part in _as_list(_plain(item))), key=json.dumps)
     return [str(value).lower() if isinstance(value, bool) else str(value)]
+
+
+def _as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
 
 
 def _encryption(rules: Any) -> str:

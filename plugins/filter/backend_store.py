@@ -70,7 +70,13 @@ def database_plan(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[s
     if found["db_instance_status"] in ("stopped", "stopping"):
         refusals.append(
             f"The database {identifier} is {found['db_instance_status']}: nothing can be changed in it, and no "
-            f"server can use it. Start it (`aws rds start-db-instance --db-instance-identifier {identifier}`), then run again."
+            f"server can use it. Start it (`aws rds start-db-instance --db-instance-identifier {identifier}`), then "
+            "run again."
+        )
+    if found["db_instance_status"] == "deleting":
+        refusals.append(
+            f"The database {identifier} is being deleted: a new one of that name can be made only once it is gone. "
+            "Wait some minutes, then run again."
         )
     return plan
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import contextlib
 import difflib
 import json
-from collections.abc import Iterable, Mapping
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 # AnsibleAWSModule reports a missing library before any of this is used.
 with contextlib.suppress(ImportError):
@@ -37,11 +37,8 @@ class DeploymentError(Exception):
     """The account could not be read, or holds something that must not be touched."""
 
 
-class Clients(Protocol):
-    """Gives the client of one AWS service, as `AnsibleAWSModule.client` does."""
-
-    def __call__(self, service: str) -> Any:
-        """Return the service's client."""
+# Gives the client of one AWS service, as `AnsibleAWSModule.client` does.
+Clients = Callable[[str], Any]
 
 
 def error_code(error: Any) -> str:

@@ -5,15 +5,18 @@ Run once, by the new release's own interpreter, because the imports take seconds
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import sys
 from pathlib import Path
 
-import boto3  # noqa: F401
 import mlflow.server
-import psycopg2  # noqa: F401
 from alembic.script import ScriptDirectory
+
+# The server imports them when they are first needed, which is too late to learn that they don't load.
+for module in ("boto3", "psycopg2"):
+    importlib.import_module(module)
 
 package = Path(mlflow.server.__file__).parent.parent
 script = ScriptDirectory(str(package / "store" / "db_migrations"))

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import http.client
+import importlib
 import json
 import os
 import socket
@@ -21,38 +22,36 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from psycopg2.extensions import connection
+from typing import Any
 
 # Any number that nothing else in this database locks.
 LOCK = 0x6D6C666C6F77
 LOCK_TIMEOUT = "15min"
 
 
-class Failure(Exception):
+class HostError(Exception):
     """What went wrong, in words for the operator."""
 
 
-def connect(uri: str) -> connection:
-    """Connect as libpq does, which doesn't know the driver's name in SQLAlchemy's form of the URI."""
-    import psycopg2
+def driver() -> Any:
+    """Return psycopg2, which is imported late because SQLite needs none of it."""
+    return importlib.import_module("psycopg2")
 
-    return psycopg2.connect(uri.replace("+psycopg2", "", 1))
+
+def connect(uri: str) -> Any:
+    """Connect as libpq does, which doesn't know the driver's name in SQLAlchemy's form of the URI."""
+    return driver().connect(uri.replace("+psycopg2", "", 1))
 
 
 def wait(uri: str, seconds: float) -> None:
     """Connect within so many seconds."""
-    import psycopg2
-
     deadline = time.monotonic() + seconds
     while True:
         try:
             connect(uri).close()
-        except psycopg2.OperationalError as error:
+        except driver().OperationalError as error:
             if time.monotonic() > deadline:
-                raise Failure(f"The backend store can't be used after {seconds:g} s: {error}".strip()) from error
+                raise HostError(f"The backend store can't be used after {seconds:g} s: {error}".strip()) from error
             time.sleep(1)
         else:
             return
@@ -64,8 +63,6 @@ def only_one(uri: str) -> Iterator[None]:
     if not uri.startswith("postgresql"):
         yield
         return
-    import psycopg2
-
     session = connect(uri)
     try:
         session.autocommit = True
@@ -73,8 +70,8 @@ def only_one(uri: str) -> Iterator[None]:
             cursor.execute("SELECT set_config('lock_timeout', %s, false)", (LOCK_TIMEOUT,))
             cursor.execute("SELECT pg_advisory_lock(%s)", (LOCK,))
         yield
-    except psycopg2.errors.LockNotAvailable as error:
-        raise Failure(f"Another migration has been running for {LOCK_TIMEOUT}. See what it waits for.") from error
+    except driver().errors.LockNotAvailable as error:
+        raise HostError(f"Another migration has been running for {LOCK_TIMEOUT}. See what it waits for.") from error
     finally:
         session.close()
 
@@ -102,14 +99,12 @@ def current_revision(uri: str) -> str | None:
         except sqlite3.OperationalError:
             row = None
         return str(row[0]) if row else None
-    import psycopg2
-
     session = connect(uri)
     try:
         with session.cursor() as cursor:
             cursor.execute(query)
             row = cursor.fetchone()
-    except psycopg2.errors.UndefinedTable:
+    except driver().errors.UndefinedTable:
         row = None
     finally:
         session.close()
@@ -122,15 +117,15 @@ def migrate(uri: str, *, check: bool) -> dict[str, object]:
     with only_one(uri):
         before = current_revision(uri)
         if before is not None and before not in known:
-            raise Failure(
+            raise HostError(
                 f"The database's schema is at revision {before}, which the installed MLflow doesn't know: a newer "
                 "release made it. Deploy that release again, or restore a backup from before its migration."
             )
         if before != needed and not check:
             command = [sys.executable, "-m", "mlflow", "db", "upgrade", uri]
-            done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)  # noqa: S603
+            done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
             if done.returncode != 0:
-                raise Failure(f"mlflow db upgrade ended with status {done.returncode}:\n{done.stdout}")
+                raise HostError(f"mlflow db upgrade ended with status {done.returncode}:\n{done.stdout}")
     return {"changed": before != needed, "before": before, "after": needed}
 
 
@@ -170,7 +165,7 @@ def ready(listen: str, seconds: float) -> None:
     deadline = time.monotonic() + seconds
     while problem := answer(listen, timeout=5):
         if time.monotonic() > deadline:
-            raise Failure(f"The server on {listen} isn't ready after {seconds:g} s: {problem}")
+            raise HostError(f"The server on {listen} isn't ready after {seconds:g} s: {problem}")
         time.sleep(0.2)
 
 
@@ -193,8 +188,8 @@ def main() -> int:
             print(json.dumps(migrate(os.environ["MLFLOW_BACKEND_STORE_URI"], check=arguments.check)))
         else:
             ready(arguments.listen, arguments.seconds)
-    except Failure as failure:
-        print(failure, file=sys.stderr)
+    except HostError as error:
+        print(error, file=sys.stderr)
         return 1
     return 0
 

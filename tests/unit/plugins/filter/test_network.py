@@ -1,0 +1,96 @@
+"""Address ranges, and how a VPC is cut."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Any
+
+import pytest
+from ansible_collections.mlops.mlflow.plugins.filter.network import (
+    cidr_problems,
+    subnet_ids,
+    subnet_plan,
+    vpc_cidr_problem,
+)
+
+
+@pytest.mark.parametrize(
+    "values", [[], ["203.0.113.0/24"], ["10.0.0.0/8", "2001:db8::/32"], ["203.0.113.7/32"], ["0.0.0.0/1"]]
+)
+def test_good_ranges(values: list[str]) -> None:
+    assert cidr_problems(values, "network_allowed_cidrs") == []
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ("10.0.0.0/8", "must be a list"),
+        (None, "must be a list"),
+        (["300.1.1.0/24"], "does not appear to be"),
+        (["10.0.0.0/33"], "does not appear to be"),
+        (["10.0.0.1/8"], "Write 10.0.0.0/8, or 10.0.0.1/32 for one address"),
+        (["203.0.113.7"], "203.0.113.7/32"),
+        (["10.0.0.0/8", "10.0.0.0/8"], "twice"),
+    ],
+)
+def test_malformed_ranges_are_explained(values: object, said: str) -> None:
+    (problem,) = cidr_problems(values, "network_allowed_cidrs")
+    assert problem.startswith("network_allowed_cidrs ")
+    assert said in problem
+
+
+@pytest.mark.parametrize("values", [["0.0.0.0/0"], ["::/0"], ["0.0.0.0/1", "128.0.0.0/1"], ["10.0.0.0/8", "::/0"]])
+def test_the_world_needs_an_explicit_yes(values: list[str]) -> None:
+    (problem,) = cidr_problems(values, "network_allowed_cidrs")
+    assert "whole internet" in problem
+    assert "network_allow_world: true" in problem
+    assert cidr_problems(values, "network_allowed_cidrs", allow_world=True) == []
+
+
+@pytest.mark.parametrize("value", ["10.42.0.0/16", "172.16.0.0/20", "192.168.0.0/24"])
+def test_good_vpc_ranges(value: str) -> None:
+    assert vpc_cidr_problem(value) == ""
+
+
+@pytest.mark.parametrize("value", ["10.0.0.0/8", "10.0.0.0/25", "10.42.0.1/16", "2001:db8::/56", "mlflow"])
+def test_bad_vpc_ranges(value: str) -> None:
+    assert vpc_cidr_problem(value)
+
+
+def test_subnets_are_disjoint_and_inside() -> None:
+    plan = subnet_plan("10.42.0.0/16", ["a", "b"])
+    assert [(subnet["tier"], subnet["zone"]) for subnet in plan] == [
+        ("public", "a"),
+        ("public", "b"),
+        ("private", "a"),
+        ("private", "b"),
+    ]
+    blocks = [ipaddress.IPv4Network(subnet["cidr"]) for subnet in plan]
+    assert all(block.subnet_of(ipaddress.IPv4Network("10.42.0.0/16")) for block in blocks)
+    assert not any(one.overlaps(two) for one in blocks for two in blocks if one is not two)
+
+
+def test_a_further_zone_leaves_the_subnets_where_they_are() -> None:
+    two = subnet_plan("10.42.0.0/16", ["a", "b"])
+    assert all(subnet in subnet_plan("10.42.0.0/16", ["a", "b", "c"]) for subnet in two)
+
+
+def test_the_smallest_vpc_has_subnets_that_aws_takes() -> None:
+    assert {subnet["cidr"].split("/")[1] for subnet in subnet_plan("10.0.0.0/24", ["a", "b"])} == {"28"}
+
+
+def test_too_many_zones_are_an_error() -> None:
+    with pytest.raises(ValueError, match="9 zones"):
+        subnet_plan("10.42.0.0/16", list("abcdefghi"))
+
+
+def test_ids_come_from_what_was_made_found_or_is_only_planned() -> None:
+    plan = subnet_plan("10.42.0.0/16", ["a", "b", "c"])
+    public = [subnet for subnet in plan if subnet["tier"] == "public"]
+    results: list[dict[str, Any]] = [
+        {"item": public[0], "subnet": {"id": "subnet-made"}},
+        {"item": public[1], "skipped": True},
+        {"item": public[2], "subnet": {}},
+    ]
+    found = {public[1]["cidr"]: {"id": "subnet-found"}}
+    assert subnet_ids(plan, "public", found, results, "subnet-0") == ["subnet-made", "subnet-found", "subnet-0"]

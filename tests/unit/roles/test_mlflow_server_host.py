@@ -1,0 +1,137 @@
+"""The helper that the role puts on tracking hosts."""
+
+from __future__ import annotations
+
+import http.server
+import importlib.util
+import json
+import socket
+import socketserver
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+
+FILE = Path(__file__).parents[3] / "roles/mlflow_server/files/host.py"
+
+
+@pytest.fixture
+def host(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location("host", FILE)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    (tmp_path / "schema.json").write_text(json.dumps({"head": "new", "revisions": ["old", "new"]}))
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    return module
+
+
+@pytest.fixture
+def upgrades(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """Record the upgrades instead of running them."""
+    commands: list[list[str]] = []
+
+    def run(command: list[str], **_: Any) -> SimpleNamespace:
+        commands.append(command)
+        return SimpleNamespace(returncode=0, stdout="")
+
+    monkeypatch.setattr(subprocess, "run", run)
+    return commands
+
+
+def database(path: Path, revision: str) -> str:
+    with sqlite3.connect(path) as file:
+        file.execute("CREATE TABLE alembic_version (version_num TEXT)")
+        file.execute("INSERT INTO alembic_version VALUES (?)", (revision,))
+    return f"sqlite:///{path}"
+
+
+def test_an_empty_database_is_migrated(host: ModuleType, upgrades: list[list[str]], tmp_path: Path) -> None:
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    assert host.migrate(uri, check=False) == {"changed": True, "before": None, "after": "new"}
+    assert upgrades == [[sys.executable, "-m", "mlflow", "db", "upgrade", uri]]
+
+
+def test_an_older_schema_is_migrated(host: ModuleType, upgrades: list[list[str]], tmp_path: Path) -> None:
+    result = host.migrate(database(tmp_path / "mlflow.db", "old"), check=False)
+    assert result == {"changed": True, "before": "old", "after": "new"}
+    assert len(upgrades) == 1
+
+
+def test_the_needed_schema_is_left_alone(host: ModuleType, upgrades: list[list[str]], tmp_path: Path) -> None:
+    result = host.migrate(database(tmp_path / "mlflow.db", "new"), check=False)
+    assert result == {"changed": False, "before": "new", "after": "new"}
+    assert upgrades == []
+
+
+def test_checking_changes_nothing(host: ModuleType, upgrades: list[list[str]], tmp_path: Path) -> None:
+    assert host.migrate(f"sqlite:///{tmp_path}/mlflow.db", check=True)["changed"]
+    assert not (tmp_path / "mlflow.db").exists()
+    assert upgrades == []
+
+
+def test_a_newer_releases_schema_is_refused(host: ModuleType, upgrades: list[list[str]], tmp_path: Path) -> None:
+    with pytest.raises(host.HostError, match=r"revision newer, which the installed MLflow doesn't know.*restore"):
+        host.migrate(database(tmp_path / "mlflow.db", "newer"), check=False)
+    assert upgrades == []
+
+
+def test_a_failed_upgrade_tells_why(host: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: SimpleNamespace(returncode=3, stdout="no space left"))
+    with pytest.raises(host.HostError, match=r"status 3:\nno space left"):
+        host.migrate(f"sqlite:///{tmp_path}/mlflow.db", check=False)
+
+
+def test_waiting_for_a_database_that_is_away_ends_with_its_error(host: ModuleType) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        uri = f"postgresql+psycopg2://mlflow@127.0.0.1:{unused.getsockname()[1]}/mlflow"
+        with pytest.raises(host.HostError, match=r"can't be used after 0 s: .*refused"):
+            host.wait(uri, 0)
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200 if self.path == "/health" else 404)
+        self.end_headers()
+
+    def address_string(self) -> str:
+        return "socket"
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+class _Server(socketserver.UnixStreamServer):
+    pass
+
+
+@pytest.fixture
+def listening(tmp_path: Path) -> Iterator[str]:
+    with _Server(str(tmp_path / "socket"), _Handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        yield f"unix:{tmp_path}/socket"
+        server.shutdown()
+
+
+def test_a_server_that_answers_is_ready(host: ModuleType, listening: str) -> None:
+    host.ready(listening, 5)
+
+
+@pytest.mark.parametrize("listen", ["unix:/nonexistent/socket", "127.0.0.1:1"])
+def test_a_server_that_does_not_answer_is_not(host: ModuleType, listen: str) -> None:
+    with pytest.raises(host.HostError, match=r"isn't ready after 0 s: .+"):
+        host.ready(listen, 0)
+
+
+def test_the_command_reports_a_failure_in_words(host: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    monkeypatch.setattr(sys, "argv", ["host.py", "ready", "unix:/nonexistent/socket", "--seconds", "0"])
+    assert host.main() == 1
+    assert "isn't ready" in capsys.readouterr().err
