@@ -75,7 +75,7 @@ BAD_INPUT = {
     "project of other characters": ({"mlflow_project": "ML Flow"}, "ML Flow"),
     "unknown region": ({"mlflow_aws": {"region": "eu-west-9"}}, "eu-west-9"),
     "PostgreSQL too old": ({"backend_store_engine_version": "12"}, "backend_store_engine_version"),
-    "backups too short": ({"backend_store_backup_days": 1}, "backend_store_backup_retention_days"),
+    "backups too short": ({"backend_store_backup_days": 1}, "backend_store_backup_days"),
     "no MLflow version": ({"mlflow_server_version": "latest"}, "mlflow_server_version is latest"),
 }
 
