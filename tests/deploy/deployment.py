@@ -77,15 +77,18 @@ class Deployment:
         )
         return Play(done.returncode, done.stdout)
 
-    def client(self, service: str) -> Any:
-        """Return a boto3 client of the sandbox's API."""
+    def client(self, service: str, credentials: dict[str, str] | None = None) -> Any:
+        """Return a boto3 client of the sandbox's API, with the inventory's identity or another account's."""
         connection = self.variables["mlflow_aws"]
+        own = {"AccessKeyId": connection["access_key"], "SecretAccessKey": connection["secret_key"]}
+        identity = credentials or own
         return boto3.client(
             service,
             region_name=connection["region"],
             endpoint_url=connection["endpoint_url"],
-            aws_access_key_id=connection["access_key"],
-            aws_secret_access_key=connection["secret_key"],
+            aws_access_key_id=identity["AccessKeyId"],
+            aws_secret_access_key=identity["SecretAccessKey"],
+            aws_session_token=identity.get("SessionToken"),
         )
 
     def resources(self) -> dict[str, list[str]]:

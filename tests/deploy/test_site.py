@@ -104,6 +104,20 @@ def test_a_certificate_that_cannot_serve_is_refused(
     assert deployment.resources() == before
 
 
+def test_a_bucket_of_another_account_is_named(deployment: Deployment) -> None:
+    other = deployment.client("sts").assume_role(
+        RoleArn="arn:aws:iam::999999999999:role/somebody", RoleSessionName="somebody"
+    )["Credentials"]
+    deployment.client("s3", other).create_bucket(
+        Bucket="somebody-elses", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
+    )
+    before = deployment.resources()
+    play = deployment.play("site.yml", "--extra-vars", json.dumps({"artifact_store_bucket": "somebody-elses"}))
+    assert play.returncode != 0
+    assert "artifact_store_bucket is somebody-elses" in play.one_line, play.output
+    assert deployment.resources() == before
+
+
 def test_missing_credentials_are_named(deployment: Deployment) -> None:
     connection = {key: deployment.variables["mlflow_aws"][key] for key in ("region", "endpoint_url")}
     before = deployment.resources()
@@ -113,9 +127,19 @@ def test_missing_credentials_are_named(deployment: Deployment) -> None:
     assert deployment.resources() == before
 
 
+def secrets_of(deployment: Deployment) -> dict[str, str]:
+    """Return every generated password by its secret's name."""
+    manager = deployment.client("secretsmanager")
+    names = deployment.resources()["secrets"]
+    assert names
+    return {name: json.loads(manager.get_secret_value(SecretId=name)["SecretString"])["password"] for name in names}
+
+
 def test_one_run_stands_up_the_whole(deployment: Deployment) -> None:
-    play = deployment.play("site.yml")
+    play = deployment.play("site.yml", "-vvv", "--diff")
     assert_played(play, changed=True)
+    for name, password in secrets_of(deployment).items():
+        assert password not in play.output, f"the password of {name} is in Ansible's output"
     assert f"MLFLOW_TRACKING_URI={deployment.client_environment()['MLFLOW_TRACKING_URI']}" in play.output
 
 
@@ -125,6 +149,25 @@ def test_a_second_run_changes_nothing(deployment: Deployment) -> None:
 
 def test_a_check_of_what_is_deployed_reports_no_change(deployment: Deployment) -> None:
     assert_played(deployment.play("site.yml", "--check", "--diff"), changed=False)
+
+
+REPLACEMENTS = {
+    "another bucket": ({"artifact_store_bucket": "an-empty-bucket"}, "artifact_store_bucket is an-empty-bucket"),
+    "another master user": ({"backend_store_master_username": "other"}, "backend_store_master_username is other"),
+    "another address range": ({"network_cidr": "10.99.0.0/16"}, "network_cidr is 10.99.0.0/16"),
+    "an older PostgreSQL": ({"backend_store_engine_version": "15"}, "backend_store_engine_version is 15"),
+}
+
+
+@pytest.mark.parametrize(("overrides", "named"), REPLACEMENTS.values(), ids=REPLACEMENTS.keys())
+def test_what_aws_could_only_do_by_replacement_is_refused(
+    deployment: Deployment, overrides: dict[str, object], named: str
+) -> None:
+    before = deployment.resources()
+    play = deployment.play("site.yml", "--extra-vars", json.dumps(overrides))
+    assert play.returncode != 0
+    assert named in play.one_line, play.output
+    assert deployment.resources() == before
 
 
 def test_the_example_logs_a_run_that_ends_in_s3_and_postgresql(deployment: Deployment) -> None:
@@ -164,14 +207,6 @@ def test_the_user_interface_shows_the_run(deployment: Deployment) -> None:
         page.get_by_text("test_log_loss").first.wait_for(timeout=60_000)
         page.screenshot(path=str(OUTPUT / "run.png"))
         browser.close()
-
-
-def secrets_of(deployment: Deployment) -> dict[str, str]:
-    """Return every generated password by its secret's name."""
-    manager = deployment.client("secretsmanager")
-    names = deployment.resources()["secrets"]
-    assert names
-    return {name: json.loads(manager.get_secret_value(SecretId=name)["SecretString"])["password"] for name in names}
 
 
 def test_no_secret_is_in_sight_on_the_host(deployment: Deployment) -> None:
