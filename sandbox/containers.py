@@ -189,7 +189,7 @@ class Containers:
         identity = issue(authority, database.endpoint)
         host = "hostssl" if database.tls_only else "host"
         rules = [
-            "local all rdsadmin peer map=rdsadmin",
+            "local all rdsadmin,postgres peer map=superuser",
             "host all rdsadmin all reject",
             f"{host} all all all scram-sha-256",
         ]

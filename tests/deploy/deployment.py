@@ -15,6 +15,8 @@ import docker
 import yaml
 from docker.models.containers import Container
 
+from sandbox.containers import BODY_LABEL, LABEL
+
 ROOT = Path(__file__).resolve().parents[2]
 RECAP = re.compile(r"^(\S+)\s+: ok=(\d+)\s+changed=(\d+)\s+unreachable=(\d+)\s+failed=(\d+)", re.MULTILINE)
 
@@ -109,27 +111,20 @@ class Deployment:
             "secrets": sorted(secret["Name"] for secret in self.client("secretsmanager").list_secrets()["SecretList"]),
         }
 
-    def _container(self, role: str) -> Container:
-        network = docker.from_env()
-        found = [
-            container
-            for container in network.containers.list(all=True)
-            if str(self.inventory) in container.labels.values() and role in container.labels.values()
-        ]
-        if len(found) != 1:
-            msg = f"expected one {role} container of {self.inventory}, found {[one.name for one in found]}"
-            raise LookupError(msg)
-        return found[0]
+    def _container(self, prefix: str) -> Container:
+        mine = docker.from_env().containers.list(all=True, filters={"label": f"{LABEL}={self.inventory}"})
+        (found,) = (container for container in mine if container.labels[BODY_LABEL].startswith(prefix))
+        return found
 
     @property
     def host(self) -> Container:
         """The tracking host's container."""
-        return self._container("instance")
+        return self._container("i-")
 
     @property
     def database(self) -> Container:
         """The backend store's container."""
-        return self._container("database")
+        return self._container("db-")
 
     def on_host(self, script: str) -> str:
         """Run a shell script as root on the tracking host and return its output."""

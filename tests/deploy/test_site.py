@@ -188,7 +188,7 @@ def test_the_example_logs_a_run_that_ends_in_s3_and_postgresql(deployment: Deplo
     assert any(key.endswith(f"{run_id}/artifacts/confusion_matrix.png") for key in keys), keys
 
     def query(sql: str) -> str:
-        return execute(deployment.database, f'su postgres -c "psql -d mlflow -XAt" <<"SQL"\n{sql}\nSQL')
+        return execute(deployment.database, f'psql mlflow -XAt <<"SQL"\n{sql}\nSQL')
 
     assert query(f"select status from runs where run_uuid = '{run_id}'").strip() == "FINISHED"
     sessions = query(

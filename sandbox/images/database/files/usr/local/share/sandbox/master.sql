@@ -3,6 +3,8 @@
 \set database `cat /etc/sandbox/master/database`
 SET log_statement = 'none';
 SET log_min_error_statement = 'panic';
+SELECT 'CREATE ROLE postgres SUPERUSER LOGIN'
+ WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'postgres') \gexec
 SELECT format('CREATE ROLE %I', :'username')
  WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = :'username') \gexec
 ALTER ROLE :"username" LOGIN CREATEDB CREATEROLE NOSUPERUSER PASSWORD :'password';
