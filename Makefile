@@ -24,5 +24,5 @@ test: lint ## Everything: linters, unit tests, a deployment to a sandbox of its 
 test-unit: setup ## The unit tests alone (seconds)
 	@pytest tests/unit
 
-lint: setup ## Every linter, as the tests run them
-	@scripts/lint
+lint: ## Every linter, as the tests run them
+	@scripts/setup tests && scripts/lint

@@ -21,7 +21,8 @@ from typing import Literal
 import certifi
 import docker
 from cryptography import x509
-from docker.errors import ImageNotFound
+from docker.errors import DockerException, ImageNotFound
+from requests.exceptions import RequestException
 
 from sandbox.errors import SandboxError
 
@@ -139,7 +140,7 @@ def _ensure_base(client: docker.DockerClient, release: str) -> str:
         except ImageNotFound:
             continue
         return tag
-    if _registry_answers() and _pull(official):
+    if _registry_answers() and _pull(client, official):
         return official
     _import(client, _ensure_rootfs(release), own)
     return own
@@ -156,13 +157,13 @@ def _registry_answers() -> bool:
     return True
 
 
-def _pull(tag: str) -> bool:
+def _pull(client: docker.DockerClient, tag: str) -> bool:
     with _Step(f"pulling {tag}"):
         try:
-            pulled = subprocess.run(["docker", "pull", "--quiet", tag], check=False, capture_output=True, timeout=180)
-        except (OSError, subprocess.TimeoutExpired):
+            client.images.pull(tag)
+        except (DockerException, RequestException):
             return False
-    return pulled.returncode == 0
+    return True
 
 
 def _cache() -> Path:

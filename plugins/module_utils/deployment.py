@@ -72,7 +72,7 @@ def read_account(clients: Clients) -> dict[str, str]:
         identity = clients("sts").get_caller_identity()
     except (NoCredentialsError, PartialCredentialsError) as error:
         raise DeploymentError(
-            f"No AWS credentials were found ({error}). Name a profile in mlflow_aws.profile, or set AWS_PROFILE, or "
+            f"No AWS credentials were found ({error}). Set AWS_PROFILE, or "
             "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or log in with `aws sso login`; then run again."
         ) from error
     except ClientError as error:

@@ -66,8 +66,12 @@ class Deployment:
     def play(self, playbook: str, *arguments: str) -> Play:
         """Run a playbook against the inventory, whatever its outcome."""
         environment = {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "ANSIBLE_"))}
-        if bundle := os.environ.get("AWS_CA_BUNDLE"):
-            environment["AWS_CA_BUNDLE"] = bundle
+        # Nor may a play find whatever identity this machine has elsewhere.
+        environment |= {
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
         done = subprocess.run(
             [Path(sys.executable).with_name("ansible-playbook"), "-i", self.inventory, playbook, *arguments],
             cwd=ROOT,
@@ -97,6 +101,21 @@ class Deployment:
         """Name everything in the account that a deployment could have made."""
         ec2, rds, iam = self.client("ec2"), self.client("rds"), self.client("iam")
         return {
+            "addresses": sorted(address["AllocationId"] for address in ec2.describe_addresses()["Addresses"]),
+            "endpoints": sorted(point["VpcEndpointId"] for point in ec2.describe_vpc_endpoints()["VpcEndpoints"]),
+            "gateways": sorted(
+                gateway["InternetGatewayId"] for gateway in ec2.describe_internet_gateways()["InternetGateways"]
+            ),
+            "parameter groups": sorted(
+                group["DBParameterGroupName"] for group in rds.describe_db_parameter_groups()["DBParameterGroups"]
+            ),
+            "profiles": sorted(
+                profile["InstanceProfileName"] for profile in iam.list_instance_profiles()["InstanceProfiles"]
+            ),
+            "subnets": sorted(subnet["SubnetId"] for subnet in ec2.describe_subnets()["Subnets"]),
+            "subnet groups": sorted(
+                group["DBSubnetGroupName"] for group in rds.describe_db_subnet_groups()["DBSubnetGroups"]
+            ),
             "vpcs": sorted(vpc["VpcId"] for vpc in ec2.describe_vpcs()["Vpcs"]),
             "groups": sorted(group["GroupId"] for group in ec2.describe_security_groups()["SecurityGroups"]),
             "keys": sorted(key["KeyName"] for key in ec2.describe_key_pairs()["KeyPairs"]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -27,6 +28,7 @@ OUTPUT = ROOT / "tests/output"
 def assert_played(play: Play, *, changed: bool | None = None) -> None:
     """Fail with the play's whole output unless it succeeded (and changed nothing, or something)."""
     assert play.returncode == 0, play.output
+    assert "localhost" in play.changed, play.output
     if changed is not None:
         assert any(play.changed.values()) is changed, play.output
 
@@ -65,17 +67,18 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+ENDPOINT = "http://10.41.1.1:5566"
 BAD_INPUT = {
     "allowed_cidrs missing": ({"network_allowed_cidrs": None}, "network_allowed_cidrs"),
     "allowed_cidrs malformed": ({"network_allowed_cidrs": ["10.0.0.0/33"]}, "10.0.0.0/33"),
     "allowed_cidrs with host bits": ({"network_allowed_cidrs": ["10.0.0.7/8"]}, "10.0.0.7/8"),
     "the world without a yes": ({"network_allowed_cidrs": ["0.0.0.0/0"]}, "network_allow_world"),
-    "a bucket name that S3 refuses": ({"artifact_store_bucket": "My_Bucket"}, "My_Bucket"),
-    "project too long": ({"mlflow_project": "m" * 60}, "mlflow_project"),
-    "project of other characters": ({"mlflow_project": "ML Flow"}, "ML Flow"),
-    "unknown region": ({"mlflow_aws": {"region": "eu-west-9"}}, "eu-west-9"),
-    "PostgreSQL too old": ({"backend_store_engine_version": "12"}, "backend_store_engine_version"),
-    "backups too short": ({"backend_store_backup_days": 1}, "backend_store_backup_days"),
+    "a bucket name that S3 refuses": ({"artifact_store_bucket": "My_Bucket"}, "artifact_store_bucket is My_Bucket"),
+    "project too long": ({"mlflow_project": "m" * 60}, f"mlflow_project is {'m' * 60}"),
+    "project of other characters": ({"mlflow_project": "ML Flow"}, "mlflow_project is ML Flow"),
+    "unknown region": ({"mlflow_aws": {"region": "eu-west-9", "endpoint_url": ENDPOINT}}, "eu-west-9"),
+    "PostgreSQL too old": ({"backend_store_engine_version": "12"}, "backend_store_engine_version is 12"),
+    "backups too short": ({"backend_store_backup_days": 1}, "backend_store_backup_days is 1"),
     "no MLflow version": ({"mlflow_server_version": "latest"}, "mlflow_server_version is latest"),
 }
 
@@ -144,11 +147,23 @@ def test_one_run_stands_up_the_whole(deployment: Deployment) -> None:
 
 
 def test_a_second_run_changes_nothing(deployment: Deployment) -> None:
-    assert_played(deployment.play("site.yml"), changed=False)
+    play = deployment.play("site.yml")
+    assert_played(play, changed=False)
+    assert len(play.changed) == len(["localhost", "the tracking host"]), play.output
 
 
 def test_a_check_of_what_is_deployed_reports_no_change(deployment: Deployment) -> None:
-    assert_played(deployment.play("site.yml", "--check", "--diff"), changed=False)
+    play = deployment.play("site.yml", "--check", "--diff")
+    assert_played(play, changed=False)
+    assert len(play.changed) == len(["localhost", "the tracking host"]), play.output
+
+
+@pytest.mark.parametrize("tag", ["configure", "nginx", "verify"])
+def test_a_part_can_be_run_alone(deployment: Deployment, tag: str) -> None:
+    play = deployment.play("site.yml", "--tags", tag)
+    assert play.returncode == 0, play.output
+    assert list(play.changed.values()) == [0] * len(play.changed), play.output
+    assert any(host.startswith("i-") for host in play.changed), play.output
 
 
 REPLACEMENTS = {
@@ -200,26 +215,30 @@ def test_the_example_logs_a_run_that_ends_in_s3_and_postgresql(deployment: Deplo
 
 def test_the_user_interface_shows_the_run(deployment: Deployment) -> None:
     OUTPUT.mkdir(exist_ok=True)
+    # Where the system has none, Playwright has one of its own.
+    browser = shutil.which("chromium") or shutil.which("google-chrome")
     with sync_playwright() as tools:
-        browser = tools.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
-        page = browser.new_page(ignore_https_errors=True, viewport={"width": 1400, "height": 900})
+        chromium = tools.chromium.launch(executable_path=browser, args=["--no-sandbox"])
+        page = chromium.new_page(ignore_https_errors=True, viewport={"width": 1400, "height": 900})
         page.goto(deployment.state["run_url"])
         page.get_by_text("test_log_loss").first.wait_for(timeout=60_000)
         page.screenshot(path=str(OUTPUT / "run.png"))
-        browser.close()
+        chromium.close()
 
 
 def test_no_secret_is_in_sight_on_the_host(deployment: Deployment) -> None:
     seen = deployment.on_host(
         "cat /proc/[0-9]*/cmdline | tr '\\0' ' ';"
-        " find / -xdev -type f -perm -o=r -size -2M"
+        " find / /run /dev/shm -xdev -type f -perm -o=r -size -2M"
         " -not -path '/proc/*' -not -path '/sys/*' -not -path '/usr/*' -not -path '/opt/mlflow/releases/*'"
         " -exec cat {} + | tr -d '\\0'; journalctl --no-pager -o cat"
     )
     assert "mlflow" in seen
     for name, password in secrets_of(deployment).items():
         assert password not in seen, f"the password of {name} can be read on the host"
+    assert deployment.variables["mlflow_aws"]["secret_key"] not in seen
     environment = deployment.on_host("cat /proc/$(systemctl show -P MainPID mlflow)/environ | tr '\\0' '\\n'")
+    assert "MLFLOW_BACKEND_STORE_URI=" in environment
     assert "AWS_SECRET_ACCESS_KEY" not in environment
 
 
@@ -254,7 +273,9 @@ def wait_until_healthy(deployment: Deployment, seconds: float) -> float:
     while not (answer := healthy(deployment, "write")).get("healthy"):
         assert time.monotonic() - started < seconds, answer
         time.sleep(1)
-    return time.monotonic() - started
+    took = time.monotonic() - started
+    assert took < seconds
+    return took
 
 
 def kill_service(deployment: Deployment) -> None:
