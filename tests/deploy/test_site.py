@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -31,6 +31,15 @@ def assert_played(play: Play, *, changed: bool | None = None) -> None:
     assert "localhost" in play.changed, play.output
     if changed is not None:
         assert any(play.changed.values()) is changed, play.output
+
+
+def assert_refused(deployment: Deployment, overrides: Mapping[str, object], named: str) -> None:
+    """Fail unless the deployment with these variables is refused in these words, and nothing was touched."""
+    before = deployment.resources()
+    play = deployment.play("site.yml", "--extra-vars", json.dumps(overrides))
+    assert play.returncode != 0
+    assert named in play.one_line, play.output
+    assert deployment.resources() == before
 
 
 def test_a_check_works_on_an_empty_account_and_makes_nothing(deployment: Deployment) -> None:
@@ -85,26 +94,18 @@ BAD_INPUT = {
 
 @pytest.mark.parametrize(("overrides", "named"), BAD_INPUT.values(), ids=BAD_INPUT.keys())
 def test_bad_input_is_named_before_anything_is_touched(
-    deployment: Deployment, overrides: dict[str, object], named: str
+    deployment: Deployment, overrides: Mapping[str, object], named: str
 ) -> None:
-    before = deployment.resources()
-    play = deployment.play("site.yml", "--extra-vars", json.dumps(overrides))
-    assert play.returncode != 0
-    assert named in play.one_line, play.output
-    assert deployment.resources() == before
+    assert_refused(deployment, overrides, named)
 
 
 @pytest.mark.parametrize(("certificate", "key"), [("one", "other"), ("expired", "expired")])
 def test_a_certificate_that_cannot_serve_is_refused(
     deployment: Deployment, certificates: Path, certificate: str, key: str
 ) -> None:
-    before = deployment.resources()
     pair = {"file": str(certificates / f"{certificate}.pem"), "key_file": str(certificates / f"{key}.key")}
     overrides = {"nginx_certificate": pair, "mlflow_domain": "mlflow.test"}
-    play = deployment.play("site.yml", "--extra-vars", json.dumps(overrides))
-    assert play.returncode != 0
-    assert pair["file"] in play.one_line, play.output
-    assert deployment.resources() == before
+    assert_refused(deployment, overrides, f"nginx_certificate is {pair['file']}")
 
 
 def test_a_bucket_of_another_account_is_named(deployment: Deployment) -> None:
@@ -114,20 +115,12 @@ def test_a_bucket_of_another_account_is_named(deployment: Deployment) -> None:
     deployment.client("s3", other).create_bucket(
         Bucket="somebody-elses", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
     )
-    before = deployment.resources()
-    play = deployment.play("site.yml", "--extra-vars", json.dumps({"artifact_store_bucket": "somebody-elses"}))
-    assert play.returncode != 0
-    assert "artifact_store_bucket is somebody-elses" in play.one_line, play.output
-    assert deployment.resources() == before
+    assert_refused(deployment, {"artifact_store_bucket": "somebody-elses"}, "artifact_store_bucket is somebody-elses")
 
 
 def test_missing_credentials_are_named(deployment: Deployment) -> None:
     connection = {key: deployment.variables["mlflow_aws"][key] for key in ("region", "endpoint_url")}
-    before = deployment.resources()
-    play = deployment.play("playbooks/provision.yml", "--extra-vars", json.dumps({"mlflow_aws": connection}))
-    assert play.returncode != 0
-    assert "credentials" in play.one_line, play.output
-    assert deployment.resources() == before
+    assert_refused(deployment, {"mlflow_aws": connection}, "No AWS credentials were found")
 
 
 def secrets_of(deployment: Deployment) -> dict[str, str]:
@@ -176,13 +169,9 @@ REPLACEMENTS = {
 
 @pytest.mark.parametrize(("overrides", "named"), REPLACEMENTS.values(), ids=REPLACEMENTS.keys())
 def test_what_aws_could_only_do_by_replacement_is_refused(
-    deployment: Deployment, overrides: dict[str, object], named: str
+    deployment: Deployment, overrides: Mapping[str, object], named: str
 ) -> None:
-    before = deployment.resources()
-    play = deployment.play("site.yml", "--extra-vars", json.dumps(overrides))
-    assert play.returncode != 0
-    assert named in play.one_line, play.output
-    assert deployment.resources() == before
+    assert_refused(deployment, overrides, named)
 
 
 def test_the_example_logs_a_run_that_ends_in_s3_and_postgresql(deployment: Deployment) -> None:
