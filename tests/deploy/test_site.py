@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -184,7 +185,7 @@ def test_the_example_logs_a_run_that_ends_in_s3_and_postgresql(deployment: Deplo
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    run_id = done.stdout.split()[1].rstrip(":")
+    (run_id,) = re.findall(r"^run (\w{32}):", done.stdout, re.MULTILINE)
     deployment.state["run_url"] = done.stdout.split()[-1]
 
     listed = deployment.client("s3").list_objects_v2(Bucket=deployment.resources()["buckets"][0])
@@ -252,7 +253,9 @@ def healthy(deployment: Deployment, level: str, deadline: int = 20) -> dict[str,
         text=True,
         check=False,
     )
-    answer: dict[str, object] = json.loads(done.stdout[done.stdout.index("{") :])
+    _, arrow, result = done.stdout.rpartition(" => {")
+    assert arrow, done.stdout + done.stderr
+    answer: dict[str, object] = json.loads("{" + result)
     return answer
 
 
