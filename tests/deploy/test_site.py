@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from playwright.sync_api import sync_playwright
 
+from sandbox.containers import BODY_LABEL
 from tests.deploy.deployment import ROOT, Deployment, Play, execute
 
 pytestmark = pytest.mark.deploy
@@ -299,3 +300,21 @@ def test_a_lost_database_is_reported_and_its_return_needs_nobody(deployment: Dep
     finally:
         database.start()
     wait_until_healthy(deployment, 60)
+
+
+def test_a_lost_host_is_replaced_and_no_run_is_lost_with_it(deployment: Deployment) -> None:
+    """The host holds nothing: another one finds every run, and clients trust it at the same address."""
+    search = "import mlflow; print(len(mlflow.search_runs(search_all_experiments=True)))"
+
+    def runs() -> int:
+        environment = deployment.client_environment()
+        done = subprocess.run(
+            [sys.executable, "-c", search], env=environment, capture_output=True, text=True, check=True
+        )
+        return int(done.stdout)
+
+    before = runs()
+    assert before > 0
+    deployment.client("ec2").terminate_instances(InstanceIds=[deployment.host.labels[BODY_LABEL]])
+    assert_played(deployment.play("site.yml"), changed=True)
+    assert runs() == before
