@@ -8,47 +8,14 @@ from collections.abc import Callable
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
-DOCUMENTATION = """
-name: certificate_problems
-short_description: What keeps a certificate and its key from serving a name
-version_added: 0.1.0
-description:
-  - Reads a PEM certificate, followed by its intermediates if any, and a PEM private key.
-  - Returns what is wrong, one sentence each, or an empty list.
-positional: _input, key, name
-options:
-  _input:
-    description: The certificate, PEM.
-    type: str
-    required: true
-  key:
-    description: The private key, PEM without a passphrase.
-    type: str
-    required: true
-  name:
-    description: The host name or address that clients use.
-    type: str
-    required: true
-"""
-
-EXAMPLES = """
-- name: Check the certificate before anything is touched
-  ansible.builtin.assert:
-    that: >-
-      lookup('ansible.builtin.file', 'server.pem')
-      | mlops.mlflow.certificate_problems(lookup('ansible.builtin.file', 'server.key'), 'mlflow.example.com')
-      | length == 0
-"""
-
-RETURN = """
-_value:
-  description: Sentences about what is wrong.
-  type: list
-  elements: str
-"""
+try:
+    from cryptography import x509
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+except ImportError:  # The filter itself says so: the collection's others need no more than Ansible.
+    HAS_CRYPTOGRAPHY = False
+else:
+    HAS_CRYPTOGRAPHY = True
 
 
 def covers(certificate: x509.Certificate, name: str) -> bool:
@@ -64,7 +31,7 @@ def covers(certificate: x509.Certificate, name: str) -> bool:
     else:
         return address in names.get_values_for_type(x509.IPAddress)
     name = name.lower().rstrip(".")
-    _, _, parent = name.partition(".")
+    parent = name.partition(".")[2]
     covered = {pattern.lower() for pattern in names.get_values_for_type(x509.DNSName)}
     return name in covered or (bool(parent) and f"*.{parent}" in covered)
 
@@ -84,6 +51,11 @@ def _date(moment: datetime.datetime) -> str:
 
 def certificate_problems(certificate_pem: str, key_pem: str, name: str) -> list[str]:
     """Return what keeps this certificate and key from serving this name."""
+    if not HAS_CRYPTOGRAPHY:
+        raise AnsibleFilterError(
+            "certificate_problems reads the certificate with Python's cryptography, which is missing here on the "
+            "controller. Install it beside Ansible: pip install cryptography"
+        )
     if not all(isinstance(value, str) for value in (certificate_pem, key_pem, name)):
         raise AnsibleFilterError("certificate_problems takes the certificate's text, the key's text and a name.")
     certificate: x509.Certificate | None = _load(certificate_pem, x509.load_pem_x509_certificate)

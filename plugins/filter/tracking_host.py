@@ -13,6 +13,7 @@ def _brief(instance: Mapping[str, Any]) -> dict[str, str]:
         "subnet_id": instance["subnet_id"],
         "type": instance["instance_type"],
         "state": instance["state"]["name"],
+        "profile": (instance.get("iam_instance_profile") or {}).get("arn", "").rpartition("/")[2],
     }
 
 

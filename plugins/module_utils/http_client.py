@@ -414,7 +414,7 @@ def _read(response: http.client.HTTPResponse) -> bytes:
 def _connect(host: str, port: int, deadline: Deadline) -> socket.socket:
     """Try the host's addresses in turn, all within the deadline."""
     failure: OSError = OSError("the name has no address")
-    for family, kind, protocol, _, address in _resolve(host, port, deadline):
+    for family, kind, protocol, _name, address in _resolve(host, port, deadline):
         sock = socket.socket(family, kind, protocol)
         try:
             sock.settimeout(deadline.require())

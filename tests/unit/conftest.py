@@ -2,37 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from dataclasses import dataclass
-from types import ModuleType
-from typing import Any
 
 import pytest
-from ansible.module_utils.testing import patch_module_args
-
-from tests.unit.support.certificates import Authority
-from tests.unit.support.tracking_server import TrackingServer
-
-
-@dataclass
-class ModuleRun:
-    """Runs a module at its boundary: arguments in, JSON out."""
-
-    capsys: pytest.CaptureFixture[str]
-
-    def __call__(self, module: ModuleType, arguments: dict[str, object], *, check_mode: bool = False) -> dict[str, Any]:
-        """Run it, return what it printed."""
-        with patch_module_args({**arguments, "_ansible_check_mode": check_mode}), pytest.raises(SystemExit) as exit_:
-            module.main()
-        result: dict[str, Any] = json.loads(self.capsys.readouterr().out)
-        assert bool(exit_.value.code) is bool(result.get("failed"))
-        return result
+from ansible_collections.mlops.mlflow.tests.unit.support.certificates import Authority
+from ansible_collections.mlops.mlflow.tests.unit.support.module_run import ModuleRun, run
+from ansible_collections.mlops.mlflow.tests.unit.support.tracking_server import TrackingServer
 
 
-@pytest.fixture
-def run_module(capsys: pytest.CaptureFixture[str]) -> ModuleRun:
-    return ModuleRun(capsys)
+@pytest.fixture(scope="session")
+def run_module() -> ModuleRun:
+    return run
 
 
 @pytest.fixture(scope="session")

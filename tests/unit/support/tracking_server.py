@@ -206,7 +206,7 @@ class TrackingServer:
         files: dict[str, dict[str, object]] = {}
         for name, content in self.artifacts.items():
             if name.startswith(f"{query['path']}/"):
-                first, _, deeper = name.removeprefix(f"{query['path']}/").partition("/")
+                first, _slash, deeper = name.removeprefix(f"{query['path']}/").partition("/")
                 files[first] = {
                     "path": first,
                     "is_dir": bool(deeper),

@@ -57,6 +57,8 @@ def test_storage_that_grew_stays(allocated: int, storage: int, maximum: int) -> 
     [
         ({}, {"engine_version": "15"}, "backend_store_engine_version is 15"),
         ({}, {"engine_version": "17.1"}, "backend_store_engine_version is 17.1"),
+        ({}, {"engine_version": "15"}, "Set it to 16; to really go back"),
+        ({}, {"engine_version": "17.1"}, "Set it to 16; this release"),
         ({"storage_encrypted": False}, {}, "not encrypted"),
         ({}, {"kms_key": "arn:aws:kms:eu-central-1:123456789012:key/2"}, "backend_store_kms_key is arn"),
         ({}, {"master_username": "someone"}, "backend_store_master_username is someone"),

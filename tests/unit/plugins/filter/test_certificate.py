@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import datetime
 import ipaddress
+import re
 
 import pytest
 from ansible.errors import AnsibleFilterError
+from ansible_collections.mlops.mlflow.plugins.filter import certificate
 from ansible_collections.mlops.mlflow.plugins.filter.certificate import FilterModule, certificate_problems
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -93,7 +95,7 @@ def test_a_certificate_out_of_its_time_is_a_problem(
         certificate_pem("mlflow.example.com", start=start, end=end), key_pem(), "mlflow.example.com"
     )
     assert len(problems) == 1
-    assert problems[0].startswith(problem)
+    assert re.fullmatch(rf"{problem}\d{{4}}-\d\d-\d\d \d\d:\d\d UTC", problems[0])
 
 
 def test_every_problem_is_told_at_once() -> None:
@@ -109,6 +111,18 @@ def test_unreadable_files_are_problems_and_no_key_is_quoted() -> None:
     ]
 
 
+def test_one_unreadable_file_is_one_problem() -> None:
+    readable = certificate_pem("b.com")
+    assert certificate_problems("nonsense", key_pem(), "b.com") == ["the certificate is not in PEM form"]
+    assert certificate_problems(readable, "nonsense", "b.com") == ["the key is not in PEM form, or it has a passphrase"]
+
+
 def test_other_types_are_refused() -> None:
     with pytest.raises(AnsibleFilterError, match="takes the certificate's text"):
         FilterModule().filters()["certificate_problems"](None, "", "")
+
+
+def test_a_controller_without_cryptography_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(certificate, "HAS_CRYPTOGRAPHY", False)
+    with pytest.raises(AnsibleFilterError, match="pip install cryptography"):
+        certificate_problems("", "", "mlflow.example.com")

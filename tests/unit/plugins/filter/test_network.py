@@ -79,6 +79,16 @@ def test_the_smallest_vpc_has_subnets_that_aws_takes() -> None:
     assert {subnet["cidr"].split("/")[1] for subnet in subnet_plan("10.0.0.0/24", ["a", "b"])} == {"28"}
 
 
+def test_eight_zones_fill_the_vpc_and_the_private_half_begins_in_the_middle() -> None:
+    plan = subnet_plan("10.42.0.0/16", list("abcdefgh"))
+    assert len({subnet["cidr"] for subnet in plan}) == 16
+    assert [plan[0]["cidr"], plan[8]["cidr"]] == ["10.42.0.0/20", "10.42.128.0/20"]
+
+
+def test_a_misspelt_range_is_one_problem_and_not_a_repetition_too() -> None:
+    assert len(cidr_problems(["10.0.0.1/8", "10.0.0.0/8"], "ranges")) == 1
+
+
 def test_too_many_zones_are_an_error() -> None:
     with pytest.raises(ValueError, match="9 zones"):
         subnet_plan("10.42.0.0/16", list("abcdefghi"))

@@ -82,3 +82,9 @@ def test_addresses_come_in_the_order_of_names() -> None:
         {"id": "i-h-1", "private_ip": "", "public_ip": "198.51.100.1"},
         {"id": "i-h-2", "private_ip": "10.0.0.2", "public_ip": ""},
     ]
+
+
+def test_a_host_tells_its_instance_profile() -> None:
+    arn = "arn:aws:iam::123456789012:instance-profile/path/somebody"
+    hosts = plan(instance("h-1", iam_instance_profile={"arn": arn}), instance("h-2"), count=2)["keep"]
+    assert [host["profile"] for host in hosts] == ["somebody", ""]

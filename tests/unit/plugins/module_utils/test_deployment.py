@@ -15,6 +15,7 @@ from ansible_collections.mlops.mlflow.plugins.module_utils.deployment import (
     read_bucket,
     read_deployment,
     read_network,
+    read_parameters,
     read_secrets,
 )
 from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError
@@ -116,6 +117,12 @@ def test_whose_a_bucket_is(answer: Any, ownership: str) -> None:
     assert s3.requests == [("head_bucket", {"Bucket": "b", "ExpectedBucketOwner": ACCOUNT})]
 
 
+def test_our_buckets_region_is_told() -> None:
+    s3 = Client(head_bucket={"BucketRegion": "eu-central-1"})
+    assert probe_bucket(s3, "b", ACCOUNT)["region"] == "eu-central-1"
+    assert probe_bucket(Client(head_bucket={}), "b", ACCOUNT)["region"] == ""
+
+
 def test_a_failure_of_s3_is_no_answer() -> None:
     with pytest.raises(ClientError):
         probe_bucket(Client(head_bucket=refusal("503", 503)), "b", ACCOUNT)
@@ -161,7 +168,7 @@ def test_an_old_version_or_a_marker_is_content(what: str) -> None:
 def test_every_question_about_a_bucket_names_the_owner_it_expects() -> None:
     s3 = bare_bucket()
     read_bucket(s3, "b", ACCOUNT)
-    assert all(request["ExpectedBucketOwner"] == ACCOUNT for _, request in s3.requests)
+    assert all(request["ExpectedBucketOwner"] == ACCOUNT for _operation, request in s3.requests)
 
 
 def test_a_denied_setting_is_an_error_with_who_asked() -> None:
@@ -171,6 +178,23 @@ def test_a_denied_setting_is_an_error_with_who_asked() -> None:
     }
     with pytest.raises(DeploymentError, match=r"Reading the bucket b as arn:aws:iam::\d+:user/ops failed"):
         read_deployment(clients.__getitem__, TAGS, network=False, bucket="b", secrets=[])
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "asked", "said"),
+    [
+        ("ec2", "describe_availability_zones", {"network": True}, "the deployment's network"),
+        ("secretsmanager", "describe_secret", {"secrets": ["x", "y"]}, "the secrets x, y"),
+        ("rds", "describe_db_parameters", {"parameter_group": "g"}, "the parameter group g"),
+    ],
+)
+def test_whatever_is_denied_is_named(service: str, operation: str, asked: dict[str, Any], said: str) -> None:
+    clients = {
+        "sts": Client(get_caller_identity=IDENTITY),
+        service: Client(**{operation: refusal("AccessDeniedException")}),
+    }
+    with pytest.raises(DeploymentError, match=rf"Reading {said} as arn:aws:iam::\d+:user/ops failed"):
+        read_deployment(clients.__getitem__, TAGS, **{"network": False, "bucket": "", "secrets": [], **asked})
 
 
 def test_the_account_stands_in_the_buckets_name_and_deleted_buckets_are_left_out() -> None:
@@ -202,7 +226,7 @@ def test_secrets_that_are_missing_are_left_out_and_no_value_is_read() -> None:
     manager = Client(describe_secret=describe)
     found = read_secrets(manager, ["there", "missing"])
     assert found == {"there": {"arn": "arn:1", "tags": {"a": "b"}, "scheduled_for_deletion": True}}
-    assert {operation for operation, _ in manager.requests} == {"describe_secret"}
+    assert {operation for operation, _request in manager.requests} == {"describe_secret"}
 
 
 def test_the_network_is_what_carries_the_tags_and_is_not_deleted() -> None:
@@ -227,3 +251,28 @@ def test_the_network_is_what_carries_the_tags_and_is_not_deleted() -> None:
         found == [{"Name": "tag:mlflow_env", "Values": ["dev"]}, {"Name": "tag:mlflow_project", "Values": ["mlflow"]}]
         for found in filters
     )
+
+
+def test_parameters_without_a_value_are_left_out_and_a_missing_group_has_none() -> None:
+    parameters = [{"ParameterName": "rds.force_ssl", "ParameterValue": "0"}, {"ParameterName": "work_mem"}]
+    assert read_parameters(Client(describe_db_parameters={"Parameters": parameters}), "g") == {"rds.force_ssl": "0"}
+    assert read_parameters(Client(describe_db_parameters=refusal("DBParameterGroupNotFound", 404)), "g") == {}
+    with pytest.raises(ClientError):
+        read_parameters(Client(describe_db_parameters=refusal("AccessDenied", 403)), "g")
+
+
+def test_an_endpoint_names_its_route_tables() -> None:
+    pages: dict[str, Any] = {
+        "describe_vpcs": {"Vpcs": []},
+        "describe_subnets": {"Subnets": []},
+        "describe_route_tables": {"RouteTables": []},
+        "describe_security_groups": {"SecurityGroups": []},
+    }
+    endpoint = {"VpcEndpointId": "vpce-1", "RouteTableIds": ["rtb-2", "rtb-1"]}
+    ec2 = Client(
+        describe_availability_zones={"AvailabilityZones": []},
+        describe_vpc_endpoints={"VpcEndpoints": [endpoint]},
+        **pages,
+    )
+    (found,) = read_network(ec2, TAGS)["endpoints"]
+    assert found["route_table_ids"] == ["rtb-1", "rtb-2"]

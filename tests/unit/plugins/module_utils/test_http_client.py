@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import time
 from collections.abc import Callable
 
@@ -16,6 +17,7 @@ from ansible_collections.mlops.mlflow.plugins.module_utils.http_client import (
     TrackingError,
     is_loopback,
     printable,
+    tls_context,
 )
 
 
@@ -119,6 +121,13 @@ def test_pauses_grow_up_to_a_bound() -> None:
 )
 def test_what_a_server_says_is_one_short_line(text: str, line: str) -> None:
     assert printable(text, 6 if line.startswith("abc") else 80) == line
+
+
+def test_nothing_older_than_tls_1_2_is_spoken() -> None:
+    context = tls_context(None)
+    assert context.minimum_version is ssl.TLSVersion.TLSv1_2
+    assert context.verify_mode is ssl.CERT_REQUIRED
+    assert context.check_hostname is True
 
 
 def resolver(answer: Callable[[], list[object]]) -> Callable[..., list[object]]:

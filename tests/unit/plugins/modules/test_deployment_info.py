@@ -2,15 +2,38 @@
 
 from __future__ import annotations
 
+import functools
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
 import boto3
 import pytest
+import yaml
 from ansible_collections.mlops.mlflow.plugins.modules import deployment_info
+from ansible_collections.mlops.mlflow.tests.unit.support.aws_models import read_models_once
+from ansible_collections.mlops.mlflow.tests.unit.support.documentation import (
+    COMMON,
+    documentable,
+    specified,
+    undocumented,
+)
+from ansible_collections.mlops.mlflow.tests.unit.support.module_run import ModuleRun
 from moto import mock_aws
 
-from tests.unit.conftest import ModuleRun
+Read = Callable[..., dict[str, Any]]
 
 TAGS = {"mlflow_project": "mlflow", "mlflow_env": "dev"}
 ARGUMENTS: dict[str, object] = {"tags": TAGS, "region": "eu-central-1", "access_key": "key", "secret_key": "hidden"}
+
+
+EVERYTHING = {
+    **ARGUMENTS,
+    "network": True,
+    "bucket": "ours",
+    "secrets": ["mlflow/dev/x"],
+    "parameter_group": "group",
+}
 
 
 @pytest.fixture
@@ -22,36 +45,107 @@ def _no_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent")
 
 
-@mock_aws
-@pytest.mark.parametrize("check_mode", [False, True])
-def test_an_empty_account(run_module: ModuleRun, check_mode: bool) -> None:
-    arguments = {**ARGUMENTS, "network": True, "bucket": "mlflow-dev-{account_id}", "secrets": ["mlflow/dev/x"]}
-    result = run_module(deployment_info, arguments, check_mode=check_mode)
-    assert result["changed"] is False
-    assert result["bucket"]["ownership"] == "missing"
-    assert result["bucket"]["name"] == f"mlflow-dev-{result['account_id']}"
-    assert result["secrets"] == {}
-    assert result["network"]["vpcs"] == []
-    assert len(result["network"]["zones"]) >= 2
+@pytest.fixture(scope="module")
+def read(run_module: ModuleRun) -> Iterator[Read]:
+    """Run the module on an AWS that stands for all tests here: loading its models is what takes time."""
+    with pytest.MonkeyPatch.context() as patch, mock_aws():
+        patch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
+        read_models_once(patch)
+        yield functools.partial(run_module, deployment_info)
 
 
-@mock_aws
-def test_what_exists_is_found(run_module: ModuleRun) -> None:
-    s3 = boto3.client("s3", region_name="eu-central-1")
+@pytest.fixture(scope="module")
+def empty(read: Read) -> dict[str, Any]:
+    """Read an account in which nothing is."""
+    return read({**EVERYTHING, "bucket": "mlflow-dev-{account_id}"})
+
+
+@pytest.fixture(scope="module")
+def deployed(empty: dict[str, Any]) -> dict[str, str]:
+    """Put one of everything that the module looks for into the account; return the ids."""
+    assert empty["network"]["vpcs"] == []
+    tags = [{"Key": key, "Value": value} for key, value in TAGS.items()]
+    s3, ec2, manager, rds = (
+        boto3.client(name, region_name="eu-central-1", aws_access_key_id="key", aws_secret_access_key="hidden")
+        for name in ("s3", "ec2", "secretsmanager", "rds")
+    )
     for name in ("ours", "other"):
         s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
-        s3.put_bucket_tagging(
-            Bucket=name, Tagging={"TagSet": [{"Key": key, "Value": value} for key, value in TAGS.items()]}
-        )
-    secret = boto3.client("secretsmanager", region_name="eu-central-1").create_secret(
-        Name="mlflow/dev/x", SecretString="not to be seen"
-    )
-    result = run_module(deployment_info, {**ARGUMENTS, "bucket": "ours", "secrets": ["mlflow/dev/x"]})
-    assert result["bucket"]["ownership"] == "ours"
-    assert result["bucket"]["settings"]["tags"] == TAGS
-    assert result["bucket"]["others"] == ["other"]
-    assert result["secrets"]["mlflow/dev/x"]["arn"] == secret["ARN"]
-    assert "not to be seen" not in str(result)
+        s3.put_bucket_tagging(Bucket=name, Tagging={"TagSet": tags})
+
+    def tagged(kind: str) -> list[dict[str, object]]:
+        return [{"ResourceType": kind, "Tags": tags}]
+
+    vpc = ec2.create_vpc(CidrBlock="10.42.0.0/16", TagSpecifications=tagged("vpc"))["Vpc"]["VpcId"]
+    ec2.create_subnet(VpcId=vpc, CidrBlock="10.42.0.0/20", TagSpecifications=tagged("subnet"))
+    ec2.create_route_table(VpcId=vpc, TagSpecifications=tagged("route-table"))
+    ec2.create_security_group(VpcId=vpc, GroupName="group", Description="-", TagSpecifications=tagged("security-group"))
+    endpoint = {"VpcId": vpc, "ServiceName": "com.amazonaws.eu-central-1.s3"}
+    ec2.create_vpc_endpoint(**endpoint, TagSpecifications=tagged("vpc-endpoint"))
+    rds.create_db_parameter_group(DBParameterGroupName="group", DBParameterGroupFamily="postgres16", Description="-")
+    force = {"ParameterName": "rds.force_ssl", "ParameterValue": "1", "ApplyMethod": "immediate"}
+    rds.modify_db_parameter_group(DBParameterGroupName="group", Parameters=[force])
+    secret = manager.create_secret(Name="mlflow/dev/x", SecretString="not to be seen")
+    return {"vpc": vpc, "secret": secret["ARN"]}
+
+
+@pytest.fixture(scope="module")
+def found(read: Read, deployed: dict[str, str]) -> dict[str, Any]:
+    """Read the account with everything in it."""
+    assert deployed
+    return read(EVERYTHING)
+
+
+def test_an_empty_account(empty: dict[str, Any]) -> None:
+    assert empty["changed"] is False
+    assert empty["bucket"] == {
+        "name": f"mlflow-dev-{empty['account_id']}",
+        "ownership": "missing",
+        "region": "",
+        "settings": {},
+        "others": [],
+    }
+    assert empty["secrets"] == {}
+    assert empty["parameters"] == {}
+    assert len(empty["network"].pop("zones")) >= 2
+    assert set(map(tuple, empty["network"].values())) == {()}
+
+
+def test_what_exists_is_found(found: dict[str, Any], deployed: dict[str, str]) -> None:
+    assert found["bucket"]["ownership"] == "ours"
+    assert found["bucket"]["settings"]["tags"] == TAGS
+    assert found["bucket"]["others"] == ["other"]
+    assert found["secrets"]["mlflow/dev/x"]["arn"] == deployed["secret"]
+    assert found["parameters"]["rds.force_ssl"] == "1"
+    assert [vpc["id"] for vpc in found["network"]["vpcs"]] == [deployed["vpc"]]
+    for kind in ("subnets", "route_tables", "endpoints", "security_groups"):
+        assert [part["vpc_id"] for part in found["network"][kind]] == [deployed["vpc"]]
+
+
+def test_no_secrets_value_is_read(found: dict[str, Any]) -> None:
+    assert "not to be seen" not in str(found)
+
+
+def test_check_mode_does_the_same(found: dict[str, Any], read: Read) -> None:
+    assert read(EVERYTHING, check_mode=True) == found
+    assert found["changed"] is False
+
+
+def test_what_is_not_asked_for_is_not_read(read: Read) -> None:
+    assert read(ARGUMENTS).keys() - COMMON == {"account_id", "caller_arn", "partition"}
+
+
+def test_documented_results_are_the_modules_own(found: dict[str, Any]) -> None:
+    documented = yaml.safe_load(deployment_info.RETURN)
+    assert undocumented(documented, {key: value for key, value in found.items() if key not in COMMON}) == []
+    # The secrets' own names are keys, so what stands under them is documented in words.
+    words = re.findall(r"C\((\w+)\)", documented["secrets"]["description"])
+    assert set(words) == set(found["secrets"]["mlflow/dev/x"])
+
+
+def test_documented_options_are_the_modules_own() -> None:
+    documented = yaml.safe_load(deployment_info.DOCUMENTATION)["options"]
+    assert specified(documented) == documentable(deployment_info.ARGUMENTS)
 
 
 def test_an_unknown_region_is_told_without_asking_anyone(run_module: ModuleRun) -> None:

@@ -279,3 +279,79 @@ def test_folders_of_deleted_objects(aws: Clients, monkeypatch: pytest.MonkeyPatc
     assert folders() == ["1/deleted/", "1/kept/"]
     corrections.folders_of_deleted_objects(monkeypatch)
     assert folders() == ["1/kept/"]
+
+
+def test_metadata_options_kept(aws: Clients, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An option that a request leaves out stays as it was."""
+    ec2 = aws("ec2")
+    instance_id = run_instance(ec2)
+
+    def change(**options: Any) -> dict[str, Any]:
+        ec2.modify_instance_metadata_options(InstanceId=instance_id, **options)
+        found = ec2.describe_instances(InstanceIds=[instance_id])["Reservations"][0]["Instances"][0]
+        changed: dict[str, Any] = found["MetadataOptions"]
+        return changed
+
+    change(HttpEndpoint="enabled", HttpTokens="optional")
+    assert "HttpEndpoint" not in change(HttpTokens="required")
+    corrections.metadata_options_kept(monkeypatch)
+    change(HttpEndpoint="enabled", HttpPutResponseHopLimit=2)
+    after = change(HttpTokens="optional")
+    assert (after["HttpEndpoint"], after["HttpTokens"], after["HttpPutResponseHopLimit"]) == ("enabled", "optional", 2)
+
+
+@pytest.mark.parametrize("direction", ["ingress", "egress"])
+def test_described_rules_are_answered(aws: Clients, monkeypatch: pytest.MonkeyPatch, direction: str) -> None:
+    """amazon.aws reads the answer, and fails where there is none."""
+    ec2 = aws("ec2")
+    vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+    group = ec2.create_security_group(GroupName="g", Description="d", VpcId=vpc)["GroupId"]
+    rule = {"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443, "IpRanges": [{"CidrIp": "10.0.0.0/8"}]}
+    getattr(ec2, f"authorize_security_group_{direction}")(GroupId=group, IpPermissions=[rule])
+    described = {**rule, "IpRanges": [{"CidrIp": "10.0.0.0/8", "Description": "other"}]}
+
+    def describe() -> dict[str, Any]:
+        update = getattr(ec2, f"update_security_group_rule_descriptions_{direction}")
+        answer: dict[str, Any] = update(GroupId=group, IpPermissions=[described])
+        return answer
+
+    assert "Return" not in describe()
+    corrections.described_rules_are_answered(monkeypatch)
+    assert describe()["Return"] is True
+
+
+def test_subnet_group_stays(aws: Clients, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A subnet group is there after it was modified, with its new subnets."""
+    rds = aws("rds")
+    subnets = [subnet["SubnetId"] for subnet in aws("ec2").describe_subnets()["Subnets"]]
+
+    def modified(name: str) -> list[str]:
+        rds.create_db_subnet_group(DBSubnetGroupName=name, DBSubnetGroupDescription="d", SubnetIds=subnets[:2])
+        rds.modify_db_subnet_group(DBSubnetGroupName=name, SubnetIds=subnets)
+        (group,) = rds.describe_db_subnet_groups(DBSubnetGroupName=name)["DBSubnetGroups"]
+        return [subnet["SubnetIdentifier"] for subnet in group["Subnets"]]
+
+    with pytest.raises(rds.exceptions.DBSubnetGroupNotFoundFault):
+        modified("one")
+    corrections.subnet_group_stays(monkeypatch)
+    assert sorted(modified("two")) == sorted(subnets)
+
+
+def test_replaced_profile_shows(aws: Clients, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An instance tells the profile that it was given last."""
+    ec2, iam = aws("ec2"), aws("iam")
+    arns = [iam.create_instance_profile(InstanceProfileName=n)["InstanceProfile"]["Arn"] for n in ("one", "two")]
+
+    def shown() -> str:
+        instance_id = run_instance(ec2)
+        made = ec2.associate_iam_instance_profile(IamInstanceProfile={"Arn": arns[0]}, InstanceId=instance_id)
+        ec2.replace_iam_instance_profile_association(
+            AssociationId=made["IamInstanceProfileAssociation"]["AssociationId"], IamInstanceProfile={"Arn": arns[1]}
+        )
+        found = ec2.describe_instances(InstanceIds=[instance_id])["Reservations"][0]["Instances"][0]
+        arn: str = found["IamInstanceProfile"]["Arn"]
+        return arn
+
+    assert shown() == arns[0]
+    corrections.replaced_profile_shows(monkeypatch)
+    assert shown() == arns[1]

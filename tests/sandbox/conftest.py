@@ -7,12 +7,20 @@ from typing import Any
 
 import boto3
 import pytest
+from ansible_collections.mlops.mlflow.tests.unit.support.aws_models import read_models_once
 from moto import mock_aws
 from moto.ec2.models import amis
 
 from sandbox import moto_settings
 
 Clients = Callable[[str], Any]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _models_are_read_once() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        read_models_once(patch)
+        yield
 
 
 @pytest.fixture

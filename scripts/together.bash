@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# Sourced by scripts that run several independent commands: JOBS (2) side by side, one line of result for each,
+# and the whole output of those that failed at the end, where it is read. All outputs stay in tests/output/.
+
+together_output=$PWD/tests/output/${0##*/}
+rm -rf "$together_output"
+mkdir -p "$together_output"
+
+together() { # NAME COMMAND…
+    local name=$1 start
+    shift
+    while [ "$(jobs -rp | wc -l)" -ge "${JOBS:-2}" ]; do wait -n; done
+    (
+        start=$SECONDS
+        if "$@" >"$together_output/$name.log" 2>&1 </dev/null; then
+            result=passed
+        else
+            result=FAILED
+        fi
+        echo "$result" >"$together_output/$name.result"
+        printf '[%s] %s: %s (%s s)\n' "${0##*/}" "$name" "$result" "$((SECONDS - start))"
+    ) &
+}
+
+together_finish() { # Waits for all; shows what failed, and fails if anything did.
+    local name result passed=0 failed=0
+    wait
+    for result in "$together_output"/*.result; do
+        name=$(basename "$result" .result)
+        if grep -qx passed "$result"; then
+            passed=$((passed + 1))
+        else
+            failed=$((failed + 1))
+            printf '\n[%s] %s failed:\n' "${0##*/}" "$name"
+            cat "$together_output/$name.log"
+        fi
+        rm "$result"
+    done
+    printf '[%s] %d passed, %d failed\n' "${0##*/}" "$passed" "$failed"
+    return "$((failed > 0))"
+}
