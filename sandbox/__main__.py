@@ -1,8 +1,9 @@
-"""The command line: `python -m sandbox up|down|env|status [--inventory DIRECTORY]`."""
+"""The command line: `python -m sandbox up|down|env|status [--inventory DIRECTORY]`, `python -m sandbox images`."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import shlex
 import sys
 from pathlib import Path
@@ -14,7 +15,7 @@ from sandbox import engine, moto_settings, process
 from sandbox.certificates import ensure_authority, ensure_ssh_key
 from sandbox.containers import BODY_LABEL, Containers
 from sandbox.errors import SandboxError
-from sandbox.images import ensure_image
+from sandbox.images import RELEASES, ensure_image
 from sandbox.settings import Settings
 
 DEFAULT_INVENTORY = Path(__file__).parents[1] / "inventories" / "sandbox"
@@ -87,6 +88,13 @@ def status(settings: Settings) -> None:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
+def images() -> None:
+    """Build the images that are missing; print all tags as one line of JSON."""
+    client = engine.ensure()
+    hosts = {release: ensure_image(client, "host", release) for release in RELEASES}
+    print(json.dumps({"host": hosts, "database": ensure_image(client, "database")}))
+
+
 def _overview(settings: Settings) -> dict[str, Any]:
     content = process.overview(settings)
     if content is None:
@@ -108,11 +116,16 @@ COMMANDS = {"up": up, "down": down, "env": env, "status": status}
 def main(arguments: list[str] | None = None) -> int:
     """Run one command."""
     parser = argparse.ArgumentParser(prog="python -m sandbox", description="A local AWS for one inventory.")
-    parser.add_argument("command", choices=COMMANDS, help="; ".join(f"{n}: {f.__doc__}" for n, f in COMMANDS.items()))
+    documented = {**COMMANDS, "images": images}
+    explained = "; ".join(f"{name}: {function.__doc__}" for name, function in documented.items())
+    parser.add_argument("command", choices=documented, help=explained)
     parser.add_argument("--inventory", type=Path, default=DEFAULT_INVENTORY, help="directory (default: %(default)s)")
     options = parser.parse_args(arguments)
     try:
-        COMMANDS[options.command](Settings.read(options.inventory))
+        if options.command == "images":
+            images()
+        else:
+            COMMANDS[options.command](Settings.read(options.inventory))
     except SandboxError as error:
         print(f"[sandbox] {error}", file=sys.stderr)
         return 1

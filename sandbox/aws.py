@@ -12,7 +12,9 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoReque
 from werkzeug.serving import BaseWSGIServer, make_server
 from werkzeug.wrappers import Response
 
+from sandbox.calls import Calls
 from sandbox.corrections import ForGood, correct_all
+from sandbox.faults import Faults
 from sandbox.metadata import MetadataService
 from sandbox.moto_state import overview
 from sandbox.process import OVERVIEW_PATH
@@ -46,7 +48,8 @@ class Overview:
 def serve(inventory: Path, address: str, port: int) -> BaseWSGIServer:
     """Start the API in the background, one thread per request."""
     correct_all(ForGood())
-    api = MetadataService(DomainDispatcherApplication(create_backend_app))
+    # In this order: a call that a fault answered is on record too.
+    api = Calls(Faults(MetadataService(DomainDispatcherApplication(create_backend_app))))
     server = make_server(address, port, Overview(inventory, api), threaded=True, request_handler=QuietHandler)
     Thread(target=server.serve_forever, name="api", daemon=True).start()
     return server

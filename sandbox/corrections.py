@@ -1,6 +1,6 @@
 """Every place where moto differs from AWS in something that this project needs: the symptom, and what AWS does.
 
-Each correction is one function, and tests/unit/sandbox/test_corrections.py shows both sides of it. Its first
+Each correction is one function, and tests/sandbox/test_corrections.py shows both sides of it. Its first
 assertions fail on the day when moto has fixed the matter; then the correction goes. Differences that moto lets us
 configure stand in moto_settings.py; the metadata service, which moto only hints at, has a file of its own.
 """
@@ -13,11 +13,15 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
-from moto.ec2.models.instances import Instance, InstanceState
+from moto.core.responses import ActionResult
+from moto.ec2.models import EC2Backend
+from moto.ec2.models.iam_instance_profile import IamInstanceProfileAssociation
+from moto.ec2.models.instances import Instance, InstanceBackend, InstanceState, MetadataOptions
+from moto.ec2.responses.security_groups import SecurityGroups
 from moto.ec2.utils import EC2_PREFIX_TO_RESOURCE
 from moto.iam.access_control import IAMPolicyStatement, PermissionResult
 from moto.rds.exceptions import DBParameterGroupNotFoundError, InvalidParameterCombination
-from moto.rds.models import DBInstance, DBParameterGroup, RDSBackend
+from moto.rds.models import DBInstance, DBParameterGroup, DBSubnetGroup, RDSBackend
 from moto.s3.models import FakeBucket, FakeDeleteMarker, S3Backend
 
 from sandbox.moto_state import new_resource_id
@@ -302,6 +306,69 @@ def instance_transitions(patch: Patcher) -> None:
     patch.setattr(Instance, "reboot", reboot)
 
 
+def subnet_group_stays(patch: Patcher) -> None:
+    """A subnet group that is modified is gone in moto; on AWS it is modified."""
+    stock = RDSBackend.modify_db_subnet_group
+
+    @functools.wraps(stock)
+    def modify(self: RDSBackend, subnet_name: str, *args: Any, **kwargs: Any) -> DBSubnetGroup:
+        group = stock(self, subnet_name, *args, **kwargs)
+        self.subnet_groups[subnet_name] = group
+        return group
+
+    patch.setattr(RDSBackend, "modify_db_subnet_group", modify)
+
+
+def replaced_profile_shows(patch: Patcher) -> None:
+    """An instance goes on showing the profile that was replaced in moto; on AWS it shows the one that it has."""
+    stock = EC2Backend.replace_iam_instance_profile_association
+
+    @functools.wraps(stock)
+    def replace(self: EC2Backend, *args: Any, **kwargs: Any) -> IamInstanceProfileAssociation:
+        association = stock(self, *args, **kwargs)
+        shown = {"Arn": association.iam_instance_profile.arn, "Id": association.association_id}
+        self.modify_instance_attribute(association.instance.id, "iam_instance_profile", shown)
+        return association
+
+    patch.setattr(EC2Backend, "replace_iam_instance_profile_association", replace)
+
+
+def described_rules_are_answered(patch: Patcher) -> None:
+    """A security group's rule that is described anew is an empty answer in moto; AWS returns whether it was done."""
+
+    def answered(method: str) -> None:
+        stock: Callable[[SecurityGroups], ActionResult] = getattr(SecurityGroups, method)
+
+        @functools.wraps(stock)
+        def update(self: SecurityGroups) -> ActionResult:
+            stock(self)
+            return ActionResult({"Return": True})
+
+        patch.setattr(SecurityGroups, method, update)
+
+    answered("update_security_group_rule_descriptions_ingress")
+    answered("update_security_group_rule_descriptions_egress")
+
+
+def metadata_options_kept(patch: Patcher) -> None:
+    """A metadata option that a request leaves out is lost in moto; AWS leaves it as it was."""
+    stock = InstanceBackend.modify_instance_metadata_options
+
+    @functools.wraps(stock)
+    def modify(self: InstanceBackend, instance_id: str, **options: Any) -> MetadataOptions:
+        before = self.get_instance(instance_id).metadata_options
+        kept = {
+            "http_tokens": before.http_tokens,
+            "hop_limit": before.http_put_response_hop_limit,
+            "http_endpoint": before.http_endpoint,
+            "http_protocol": before.http_protocol_ipv6,
+            "metadata_tags": before.instance_metadata_tags,
+        }
+        return stock(self, instance_id, **{name: value or kept.get(name) for name, value in options.items()})
+
+    patch.setattr(InstanceBackend, "modify_instance_metadata_options", modify)
+
+
 def database_transitions(patch: Patcher) -> None:
     """A database is available at once in moto; on AWS it is creating, stopping, … until its server has followed."""
 
@@ -339,5 +406,9 @@ CORRECTIONS: tuple[Callable[[Patcher], None], ...] = (
     policy_conditions,
     folders_of_deleted_objects,
     instance_transitions,
+    metadata_options_kept,
+    subnet_group_stays,
+    replaced_profile_shows,
+    described_rules_are_answered,
     database_transitions,
 )

@@ -112,6 +112,7 @@ def _tagged(ec2: Any, operation: str, key: str, id_key: str, filters: Any) -> li
             "vpc_id": item.get("VpcId", ""),
             "cidr": item.get("CidrBlock", ""),
             "map_public": bool(item.get("MapPublicIpOnLaunch")),
+            "route_table_ids": sorted(item.get("RouteTableIds") or []),
         }
         for item in pages[key]
         # AWS goes on listing a deleted endpoint for a while.
@@ -220,8 +221,29 @@ def read_secrets(secretsmanager: Any, names: Iterable[str]) -> dict[str, dict[st
     return found
 
 
+def read_parameters(rds: Any, group: str) -> dict[str, str]:
+    """Return the parameters of a database's parameter group that have a value; none where there is no such group."""
+    try:
+        pages = rds.get_paginator("describe_db_parameters").paginate(DBParameterGroupName=group).build_full_result()
+    except ClientError as error:
+        if error_code(error) == "DBParameterGroupNotFound":
+            return {}
+        raise
+    return {
+        parameter["ParameterName"]: parameter["ParameterValue"]
+        for parameter in pages["Parameters"]
+        if "ParameterValue" in parameter
+    }
+
+
 def read_deployment(
-    clients: Clients, tags: Mapping[str, str], *, network: bool, bucket: str, secrets: Iterable[str]
+    clients: Clients,
+    tags: Mapping[str, str],
+    *,
+    network: bool,
+    bucket: str,
+    secrets: Iterable[str],
+    parameter_group: str = "",
 ) -> dict[str, Any]:
     """Return everything that was asked for about one deployment."""
     facts: dict[str, Any] = dict(read_account(clients))
@@ -238,6 +260,9 @@ def read_deployment(
         if names:
             attempt = f"the secrets {', '.join(names)}"
             facts["secrets"] = read_secrets(clients("secretsmanager"), names)
+        if parameter_group:
+            attempt = f"the parameter group {parameter_group}"
+            facts["parameters"] = read_parameters(clients("rds"), parameter_group)
     except (BotoCoreError, ClientError) as error:
         raise DeploymentError(
             f"Reading {attempt} as {facts['caller_arn']} failed: {error}. If AWS denied it, grant the actions that "

@@ -1,4 +1,5 @@
 #!/usr/bin/python
+# Apache License 2.0 (see LICENSE or https://www.apache.org/licenses/LICENSE-2.0)
 """Read what an AWS account already holds for one deployment."""
 
 from __future__ import annotations
@@ -37,6 +38,10 @@ options:
     type: list
     elements: str
     default: []
+  parameter_group:
+    description: Name of a parameter group of RDS whose parameters to read.
+    type: str
+    default: ""
 attributes:
   check_mode:
     description: Can run in check mode, where it does the same.
@@ -75,21 +80,152 @@ partition:
   type: str
   sample: aws
 network:
-  description:
-    - C(zones), the names of the zones that can be used; and C(vpcs), C(subnets), C(route_tables), C(endpoints) and
-      C(security_groups) that carry the tags, each with C(id), C(name), C(tags), C(vpc_id), C(cidr) and
-      C(map_public).
+  description: The zones, and the parts of the network that carry O(tags).
   returned: when O(network) is true
   type: dict
+  contains:
+    zones:
+      description: Names of the availability zones that can be used.
+      returned: always
+      type: list
+      elements: str
+      sample: [eu-central-1a, eu-central-1b]
+    vpcs:
+      description: VPCs.
+      returned: always
+      type: list
+      elements: dict
+      contains: &part
+        id:
+          description: Its id.
+          returned: always
+          type: str
+          sample: vpc-0a1b2c3d
+        name:
+          description: Its group name or its tag C(Name), empty without either.
+          returned: always
+          type: str
+          sample: mlflow-dev
+        tags:
+          description: All its tags.
+          returned: always
+          type: dict
+        vpc_id:
+          description: The VPC that it belongs to, or is.
+          returned: always
+          type: str
+          sample: vpc-0a1b2c3d
+        cidr:
+          description: Its address range, empty where it has none.
+          returned: always
+          type: str
+          sample: 10.42.0.0/16
+        map_public:
+          description: Whether an instance that starts in it gets a public address.
+          returned: always
+          type: bool
+        route_table_ids:
+          description: Ids of the route tables that lead to it, where it is an endpoint.
+          returned: always
+          type: list
+          elements: str
+    subnets:
+      description: Subnets, in the same form.
+      returned: always
+      type: list
+      elements: dict
+      contains: *part
+    route_tables:
+      description: Route tables, in the same form.
+      returned: always
+      type: list
+      elements: dict
+      contains: *part
+    endpoints:
+      description: VPC endpoints that are not being deleted, in the same form.
+      returned: always
+      type: list
+      elements: dict
+      contains: *part
+    security_groups:
+      description: Security groups, in the same form.
+      returned: always
+      type: list
+      elements: dict
+      contains: *part
 bucket:
-  description:
-    - C(name), C(ownership) (C(missing), C(ours) or C(foreign)), C(region), C(settings) when it is ours, and C(others),
-      the names of other buckets that carry the tags.
+  description: The bucket, as far as it is the account's own.
   returned: when O(bucket) is given
   type: dict
+  contains:
+    name:
+      description: Its name, with the account's number in place.
+      returned: always
+      type: str
+      sample: mlflow-dev-artifacts-123456789012
+    ownership:
+      description: V(missing), V(ours), or V(foreign) when another account has the name.
+      returned: always
+      type: str
+      sample: ours
+    region:
+      description: Its region, empty unless it is ours.
+      returned: always
+      type: str
+      sample: eu-central-1
+    settings:
+      description: Its settings in the form of S3's API. Empty unless it is ours.
+      returned: always
+      type: dict
+      contains:
+        versioning:
+          description: V(Enabled), V(Suspended) or V(Off).
+          returned: when the bucket is ours
+          type: str
+          sample: Enabled
+        encryption:
+          description: The rules of its default encryption.
+          returned: when the bucket is ours
+          type: list
+          elements: dict
+        public_access_block:
+          description: Its four blocks of public access.
+          returned: when the bucket is ours
+          type: dict
+        object_ownership:
+          description: Who owns its objects, empty where nobody ever said.
+          returned: when the bucket is ours
+          type: str
+          sample: BucketOwnerEnforced
+        policy:
+          description: Its policy.
+          returned: when the bucket is ours
+          type: dict
+        lifecycle:
+          description: Its lifecycle rules.
+          returned: when the bucket is ours
+          type: list
+          elements: dict
+        tags:
+          description: Its tags.
+          returned: when the bucket is ours
+          type: dict
+        empty:
+          description: Whether it holds no object, no old version and no delete marker.
+          returned: when the bucket is ours
+          type: bool
+    others:
+      description: Names of other buckets of the account that carry O(tags).
+      returned: always
+      type: list
+      elements: str
 secrets:
   description: For each name that exists its C(arn), C(tags) and C(scheduled_for_deletion).
   returned: when O(secrets) is given
+  type: dict
+parameters:
+  description: Each parameter of O(parameter_group) that has a value. Empty where there is no such group.
+  returned: when O(parameter_group) is given
   type: dict
 """
 
@@ -106,6 +242,14 @@ from ansible_collections.mlops.mlflow.plugins.module_utils.deployment import (
 with contextlib.suppress(ImportError):  # AnsibleAWSModule reports it
     import botocore.session
 
+ARGUMENTS: dict[str, dict[str, Any]] = {
+    "tags": {"type": "dict", "required": True},
+    "network": {"type": "bool", "default": False},
+    "bucket": {"type": "str", "default": ""},
+    "secrets": {"type": "list", "elements": "str", "default": [], "no_log": False},
+    "parameter_group": {"type": "str", "default": ""},
+}
+
 
 def known_regions() -> list[str]:
     """Return every region that the installed botocore knows, in every partition."""
@@ -115,15 +259,7 @@ def known_regions() -> list[str]:
 
 def main() -> None:
     """Run the module."""
-    module: Any = AnsibleAWSModule(
-        argument_spec={
-            "tags": {"type": "dict", "required": True},
-            "network": {"type": "bool", "default": False},
-            "bucket": {"type": "str", "default": ""},
-            "secrets": {"type": "list", "elements": "str", "default": [], "no_log": False},
-        },
-        supports_check_mode=True,
-    )
+    module: Any = AnsibleAWSModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     try:
         check_region(module.region, known_regions())
         facts = read_deployment(
@@ -132,6 +268,7 @@ def main() -> None:
             network=module.params["network"],
             bucket=module.params["bucket"],
             secrets=module.params["secrets"],
+            parameter_group=module.params["parameter_group"],
         )
     except DeploymentError as error:
         module.fail_json(msg=str(error))

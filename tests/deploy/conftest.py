@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from typing import Any
 
 import pytest
 
-from tests.deploy.deployment import ROOT, Deployment
+from tests.deploy.deployment import ROOT, Deployment, copied
 
 # A new environment is a copied folder with a handful of values: these are all that this one changes.
 VALUES = {
@@ -20,16 +20,19 @@ VALUES = {
 @pytest.fixture(scope="session")
 def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     """Start an empty sandbox; remove it at the end, with whatever stands in it."""
-    inventory = tmp_path_factory.mktemp("inventories") / "test"
-    shutil.copytree(ROOT / "inventories/sandbox", inventory, ignore=shutil.ignore_patterns(".sandbox", ".trust"))
-    for path in inventory.rglob("*.yml"):
-        text = path.read_text()
-        for old, new in VALUES.items():
-            text = text.replace(old, new)
-        path.write_text(text)
-    made = Deployment(inventory)
+    made = copied(ROOT / "inventories/sandbox", tmp_path_factory.mktemp("inventories") / "test", VALUES)
     made.sandbox("up")
     try:
         yield made
     finally:
         made.sandbox("down")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show with a failure what the hosts say of it."""
+    report = yield
+    arguments: dict[str, Any] = getattr(item, "funcargs", {})
+    if report.failed and isinstance(made := arguments.get("deployment"), Deployment):
+        report.sections += made.logs().items()
+    return report

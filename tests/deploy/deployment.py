@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,8 @@ from docker.models.containers import Container
 from sandbox.containers import BODY_LABEL, LABEL
 
 ROOT = Path(__file__).resolve().parents[2]
+LAST_WORDS = """journalctl --no-pager --lines 60 --unit mlflow --unit nginx
+for log in /var/log/nginx/*.log; do [ ! -e "$log" ] || tail -v -n 30 "$log"; done"""
 RECAP = re.compile(r"^(\S+)\s+: ok=(\d+)\s+changed=(\d+)\s+unreachable=(\d+)\s+failed=(\d+)", re.MULTILINE)
 
 
@@ -45,6 +49,8 @@ class Deployment:
 
     inventory: Path
     state: dict[str, Any] = field(default_factory=dict)
+    # What else a play finds in its environment.
+    environment: dict[str, str] = field(default_factory=dict)
 
     @property
     def variables(self) -> dict[str, Any]:
@@ -71,6 +77,7 @@ class Deployment:
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
             "AWS_CONFIG_FILE": os.devnull,
             "AWS_EC2_METADATA_DISABLED": "true",
+            **self.environment,
         }
         done = subprocess.run(
             [Path(sys.executable).with_name("ansible-playbook"), "-i", self.inventory, playbook, *arguments],
@@ -102,7 +109,12 @@ class Deployment:
         ec2, rds, iam = self.client("ec2"), self.client("rds"), self.client("iam")
         return {
             "addresses": sorted(address["AllocationId"] for address in ec2.describe_addresses()["Addresses"]),
-            "endpoints": sorted(point["VpcEndpointId"] for point in ec2.describe_vpc_endpoints()["VpcEndpoints"]),
+            "endpoints": sorted(
+                point["VpcEndpointId"]
+                for point in ec2.describe_vpc_endpoints()["VpcEndpoints"]
+                # EC2 goes on listing a deleted one for a while.
+                if point["State"].lower() not in ("deleting", "deleted")
+            ),
             "gateways": sorted(
                 gateway["InternetGatewayId"] for gateway in ec2.describe_internet_gateways()["InternetGateways"]
             ),
@@ -130,9 +142,12 @@ class Deployment:
             "secrets": sorted(secret["Name"] for secret in self.client("secretsmanager").list_secrets()["SecretList"]),
         }
 
-    def _container(self, prefix: str) -> Container:
+    def _containers(self, prefix: str) -> list[Container]:
         mine = docker.from_env().containers.list(all=True, filters={"label": f"{LABEL}={self.inventory}"})
-        (found,) = (container for container in mine if container.labels[BODY_LABEL].startswith(prefix))
+        return [container for container in mine if container.labels[BODY_LABEL].startswith(prefix)]
+
+    def _container(self, prefix: str) -> Container:
+        (found,) = self._containers(prefix)
         return found
 
     @property
@@ -145,6 +160,11 @@ class Deployment:
         """The backend store's container."""
         return self._container("db-")
 
+    def logs(self) -> dict[str, str]:
+        """Return the last words of every tracking host that runs, by a title for each."""
+        hosts = (body for body in self._containers("i-") if body.status == "running")
+        return {f"journal and nginx's logs of {host.name}": execute(host, LAST_WORDS) for host in hosts}
+
     def on_host(self, script: str) -> str:
         """Run a shell script as root on the tracking host and return its output."""
         return execute(self.host, script)
@@ -153,6 +173,17 @@ class Deployment:
         """Return the settings that ``make -s sandbox-env`` prints, as a client's environment."""
         exports = dict(re.findall(r"^export (\w+)=(\S+)$", self.sandbox("env"), re.MULTILINE))
         return {**os.environ, **exports}
+
+
+def copied(source: Path, inventory: Path, values: Mapping[str, str]) -> Deployment:
+    """Make an environment as one is made: a copied folder with a handful of other values."""
+    shutil.copytree(source, inventory, ignore=shutil.ignore_patterns(".sandbox", ".trust"))
+    for path in inventory.rglob("*.yml"):
+        text = path.read_text()
+        for old, new in values.items():
+            text = text.replace(old, new)
+        path.write_text(text)
+    return Deployment(inventory)
 
 
 def execute(container: Container, script: str) -> str:
