@@ -1,7 +1,7 @@
 # Each target is one line; what it does stands in the script or tool that it calls.
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 .DEFAULT_GOAL := help
-.PHONY: help setup sandbox sandbox-env sandbox-down test test-unit lint
+.PHONY: help setup sandbox sandbox-env sandbox-down test test-unit test-artifact test-molecule test-deploy lint
 
 help: ## What can be made here
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' Makefile | expand -t 24
@@ -18,11 +18,20 @@ sandbox-env: ## The client's settings, for: eval "$(make -s sandbox-env)"
 sandbox-down: ## Remove everything that `make sandbox` made, and nothing else
 	@python -m sandbox down
 
-test: lint ## Everything: linters, unit tests, a deployment to a sandbox of its own
-	@pytest
+test: lint test-unit ## Everything, two at a time
+	@scripts/test
 
 test-unit: setup ## The unit tests alone (seconds)
-	@pytest tests/unit
+	@pytest -n 2 --dist loadfile tests/unit tests/contracts tests/sandbox
+
+test-artifact: setup ## What would be published, built and installed: its content, ansible-test, Galaxy's importer
+	@scripts/artifact
+
+test-molecule: setup ## One scenario of molecule: SCENARIO=default
+	@scripts/molecule $(SCENARIO)
+
+test-deploy: ## Everything that starts a real MLflow or a sandbox of its own: minutes
+	@scripts/setup tests && pytest tests/integration tests/provision tests/deploy
 
 lint: ## Every linter, as the tests run them
 	@scripts/setup tests && scripts/lint
