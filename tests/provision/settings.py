@@ -56,6 +56,13 @@ def rds(operation: str, key: str, arn: str) -> Reader:
     return read
 
 
+def parameters_of_a_group(account: Account, parameters: dict[str, Any]) -> Any:
+    """Read the parameters, and the name of the group that they belong to."""
+    name = parameters["DBParameterGroupName"]
+    pages = account.rds.get_paginator("describe_db_parameters").paginate(DBParameterGroupName=name)
+    return [pages.build_full_result(), {"DBParameterGroupName": name}]
+
+
 def iam(operation: str, *keys: str) -> Reader:
     """Return a reader of something of IAM's."""
     return lambda account, parameters: getattr(account.iam, operation)(**{key: parameters[key] for key in keys})
@@ -89,6 +96,7 @@ READERS: dict[str, Reader] = {
     "rds:CreateDBInstance": rds("describe_db_instances", "DBInstanceIdentifier", "DBInstanceArn"),
     "rds:CreateDBParameterGroup": rds("describe_db_parameter_groups", "DBParameterGroupName", "DBParameterGroupArn"),
     "rds:CreateDBSubnetGroup": rds("describe_db_subnet_groups", "DBSubnetGroupName", "DBSubnetGroupArn"),
+    "rds:ModifyDBParameterGroup": parameters_of_a_group,
     "s3:CreateBucket": s3("bucket_location"),
     "s3:PutBucketEncryption": s3("bucket_encryption"),
     "s3:PutBucketLifecycleConfiguration": s3("bucket_lifecycle_configuration"),
