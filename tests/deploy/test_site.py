@@ -139,6 +139,8 @@ def test_one_run_stands_up_the_whole(deployment: Deployment) -> None:
     for name, password in secrets_of(deployment).items():
         assert password not in play.output, f"the password of {name} is in Ansible's output"
     assert f"MLFLOW_TRACKING_URI={deployment.client_environment()['MLFLOW_TRACKING_URI']}" in play.output
+    # The last of them reads the artifact back.
+    assert "12 of 12 checks passed" in play.one_line
 
 
 def test_a_second_run_changes_nothing(deployment: Deployment) -> None:
