@@ -141,7 +141,8 @@ DROPPED = {
 
 def leaves(value: Any, key: str = "") -> Iterator[Leaf]:
     """Return each setting by its own name and each tag by its key, however deep it stands."""
-    if isinstance(value, str) and value.startswith("{"):
+    # A policy; a formula of RDS's has no quotes.
+    if isinstance(value, str) and value.startswith('{"'):
         value = json.loads(value)
     if isinstance(value, dict):
         if value.keys() >= {"Key", "Value"}:
