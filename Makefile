@@ -18,7 +18,7 @@ sandbox-env: ## The client's settings, for: eval "$(make -s sandbox-env)"
 sandbox-down: ## Remove everything that `make sandbox` made, and nothing else
 	@python -m sandbox down
 
-test: lint test-unit ## Everything, two at a time
+test: lint test-unit ## Everything, side by side
 	@scripts/test
 
 test-unit: setup ## The unit tests alone (seconds)

@@ -1,6 +1,9 @@
 #!/usr/bin/env bash
-# Sourced by scripts that run several independent commands: JOBS (2) side by side, one line of result for each,
-# and the whole output of those that failed at the end, where it is read. All outputs stay in tests/output/.
+# Sourced by scripts that run several independent commands: JOBS of them side by side, one line of result for each, and
+# the whole output of those that failed at the end, where it is read. All outputs stay in tests/output/.
+
+# Most wait for a server now and then, so one more than there are cores keeps these busy.
+: "${JOBS:=$(($(nproc) + 1))}"
 
 together_output=$PWD/tests/output/${0##*/}
 rm -rf "$together_output"
@@ -9,7 +12,7 @@ mkdir -p "$together_output"
 together() { # NAME COMMAND…
     local name=$1 start
     shift
-    while [ "$(jobs -rp | wc -l)" -ge "${JOBS:-2}" ]; do wait -n; done
+    while [ "$(jobs -rp | wc -l)" -ge "$JOBS" ]; do wait -n; done
     (
         start=$SECONDS
         if "$@" >"$together_output/$name.log" 2>&1 </dev/null; then
