@@ -2,8 +2,8 @@
 # Sourced by scripts that run several independent commands: JOBS of them side by side, one line of result for each, and
 # the whole output of those that failed at the end, where it is read. All outputs stay in tests/output/.
 
-# Most wait for a server now and then, so one more than there are cores keeps these busy.
-: "${JOBS:=$(($(nproc) + 1))}"
+# A job a core: with more, a server's start takes so long beside the others that tests no longer tell slow from broken.
+: "${JOBS:=$(nproc)}"
 
 together_output=$PWD/tests/output/${0##*/}
 rm -rf "$together_output"
