@@ -13,6 +13,14 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _SPLIT = 4
 MAX_ZONES = 2 ** (_SPLIT - 1)
 
+_PRIVATE = [
+    ipaddress.ip_network(value)
+    for value in (
+        *("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16"),
+        *("fc00::/7", "fe80::/10", "::1/128"),
+    )
+]
+
 
 def _covers_world(networks: Sequence[Network]) -> bool:
     four = [network for network in networks if isinstance(network, ipaddress.IPv4Network)]
@@ -54,6 +62,23 @@ def cidr_problems(values: Any, variable: str, allow_world: bool = False) -> list
             "Name the ranges your clients come from, or say network_allow_world: true if you mean it."
         )
     return problems
+
+
+def public_cidrs(values: Iterable[str]) -> list[str]:
+    """Return those of the address ranges that hold an address outside private networks.
+
+    Private are RFC 1918, RFC 4193 and RFC 6598, loopback and link-local addresses. Python's own ``is_private`` also
+    calls 0.0.0.0/0 so.
+    """
+    return [
+        str(value)
+        for value in values
+        if not any(
+            network.version == private.version and network.subnet_of(private)  # type: ignore[arg-type]
+            for network in [ipaddress.ip_network(str(value), strict=False)]
+            for private in _PRIVATE
+        )
+    ]
 
 
 def vpc_cidr_problem(value: str) -> str:
@@ -102,6 +127,7 @@ class FilterModule:
         """Return the filters by name."""
         return {
             "cidr_problems": cidr_problems,
+            "public_cidrs": public_cidrs,
             "subnet_ids": subnet_ids,
             "subnet_plan": subnet_plan,
             "vpc_cidr_problem": vpc_cidr_problem,

@@ -8,6 +8,7 @@ certificate.
 from __future__ import annotations
 
 import base64
+import copy
 import http.client
 import io
 import ipaddress
@@ -231,6 +232,12 @@ class HttpClient:
         self._retries = retries or Retries()
         self._context = tls_context(ca_file) if endpoint.scheme == "https" else None
 
+    def logged_in_as(self, login: Login) -> HttpClient:
+        """Return the same client with another login."""
+        other = copy.copy(self)
+        other._login = login
+        return other
+
     def connect(self, deadline: Deadline) -> Peer:
         """Open a connection, tell what was found, close it."""
 
@@ -268,7 +275,7 @@ class HttpClient:
             "Host": self.endpoint.authority,
             "Accept": "*/*",
             "Connection": "close",
-            "User-Agent": "mlops.mlflow/mlflow_health",
+            "User-Agent": "mlops.mlflow",
         }
         if self._login:
             headers["Authorization"] = self._login.header

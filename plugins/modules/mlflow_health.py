@@ -233,52 +233,23 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.mlops.mlflow.plugins.module_utils import connection
 from ansible_collections.mlops.mlflow.plugins.module_utils.health import HealthCheck, Level
-from ansible_collections.mlops.mlflow.plugins.module_utils.http_client import (
-    Deadline,
-    Endpoint,
-    HttpClient,
-    Login,
-    Retries,
-    TrackingError,
-)
+from ansible_collections.mlops.mlflow.plugins.module_utils.http_client import Deadline, Login, TrackingError
 from ansible_collections.mlops.mlflow.plugins.module_utils.tracking_api import TrackingApi
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
-    "url": {"type": "str", "required": True},
+    **connection.ARGUMENTS,
     "level": {"type": "str", "choices": ["ping", "read", "write", "artifact"], "default": "read"},
-    "ca_file": {"type": "path"},
-    "username": {"type": "str"},
-    "password": {"type": "str", "no_log": True},
-    "timeout": {"type": "float", "default": 10},
-    "deadline": {"type": "float", "default": 60},
-    "retries": {"type": "int", "default": 3},
-    "retry_pause": {"type": "float", "default": 0.5},
     "artifact_size": {"type": "int", "default": 65536},
-}
-# Inclusive bounds; NaN and infinity, which Ansible takes for floats, are in none of them.
-BOUNDS: dict[str, tuple[float, float]] = {
-    "timeout": (0.1, 3600),
-    "deadline": (1, 86400),
-    "retries": (0, 10000),
-    "retry_pause": (0, 60),
-    "artifact_size": (1, 100 * 1024 * 1024),
 }
 
 
 def prepare(params: Mapping[str, Any], *, check_mode: bool) -> HealthCheck:
     """Make a check of the module's parameters; raise for those that make no sense. Nothing is sent yet."""
-    for option, (low, high) in BOUNDS.items():
-        if not low <= params[option] <= high:
-            raise TrackingError(f"{option} is {params[option]}: out of range. Give a value from {low} to {high}.")
+    connection.check_bounds(params, {**connection.BOUNDS, "artifact_size": (1, 100 * 1024 * 1024)})
     level = Level.parse(params["level"])
-    client = HttpClient(
-        Endpoint.parse(params["url"]),
-        ca_file=params["ca_file"] or None,
-        login=Login.parse(params["username"], params["password"]),
-        timeout=params["timeout"],
-        retries=Retries(params["retries"], params["retry_pause"]),
-    )
+    client = connection.client_of(params, Login.parse(params["username"], params["password"]))
     return HealthCheck(
         TrackingApi(client),
         min(level, Level.READ) if check_mode else level,

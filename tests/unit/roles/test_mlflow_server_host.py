@@ -18,6 +18,10 @@ from typing import Any
 
 import pytest
 
+SCHEMAS = {
+    "tracking": {"head": "new", "revisions": ["old", "new"]},
+    "auth": {"head": "users-new", "revisions": ["users-old", "users-new"]},
+}
 FILE = Path(__file__).parents[3] / "roles/mlflow_server/files/host.py"
 
 
@@ -27,8 +31,10 @@ def host(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ModuleType:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    # Dataclasses look their module up.
+    monkeypatch.setitem(sys.modules, "host", module)
     spec.loader.exec_module(module)
-    (tmp_path / "schema.json").write_text(json.dumps({"head": "new", "revisions": ["old", "new"]}))
+    (tmp_path / "schema.json").write_text(json.dumps(SCHEMAS))
     monkeypatch.setattr(sys, "prefix", str(tmp_path))
     return module
 
@@ -46,47 +52,89 @@ def upgrades(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     return commands
 
 
-def database(path: Path, revision: str) -> str:
+def database(path: Path, revision: str, table: str = "alembic_version") -> str:
     with sqlite3.connect(path) as file:
-        file.execute("CREATE TABLE alembic_version (version_num TEXT)")
-        file.execute("INSERT INTO alembic_version VALUES (?)", (revision,))
+        file.execute(f"CREATE TABLE {table} (version_num TEXT)")
+        file.execute(f"INSERT INTO {table} VALUES (?)", (revision,))
     return f"sqlite:///{path}"
+
+
+def settings(path: Path, tracking: str, users: str) -> dict[str, str]:
+    """Return the environment of a server with basic authentication."""
+    configuration = path / "basic_auth.ini"
+    configuration.write_text(f"[mlflow]\ndatabase_uri = {users.replace('%', '%%')}\n")
+    return {"MLFLOW_BACKEND_STORE_URI": tracking, "MLFLOW_AUTH_CONFIG_PATH": str(configuration)}
 
 
 def test_an_empty_database_is_migrated(host: ModuleType, upgrades: list[list[str]], tmp_path: Path) -> None:
     uri = f"sqlite:///{tmp_path}/mlflow.db"
-    assert host.migrate(uri, check=False) == {"changed": True, "before": None, "after": "new"}
+    assert host.migrate(host.Store(uri), check=False) == {"changed": True, "before": None, "after": "new"}
     assert upgrades == [[sys.executable, "-m", "mlflow", "db", "upgrade", uri]]
 
 
 def test_an_older_schema_is_migrated(host: ModuleType, upgrades: list[list[str]], tmp_path: Path) -> None:
-    result = host.migrate(database(tmp_path / "mlflow.db", "old"), check=False)
+    result = host.migrate(host.Store(database(tmp_path / "mlflow.db", "old")), check=False)
     assert result == {"changed": True, "before": "old", "after": "new"}
     assert len(upgrades) == 1
 
 
 def test_the_needed_schema_is_left_alone(host: ModuleType, upgrades: list[list[str]], tmp_path: Path) -> None:
-    result = host.migrate(database(tmp_path / "mlflow.db", "new"), check=False)
+    result = host.migrate(host.Store(database(tmp_path / "mlflow.db", "new")), check=False)
     assert result == {"changed": False, "before": "new", "after": "new"}
     assert upgrades == []
 
 
 def test_checking_changes_nothing(host: ModuleType, upgrades: list[list[str]], tmp_path: Path) -> None:
-    assert host.migrate(f"sqlite:///{tmp_path}/mlflow.db", check=True)["changed"]
+    assert host.migrate(host.Store(f"sqlite:///{tmp_path}/mlflow.db"), check=True)["changed"]
     assert not (tmp_path / "mlflow.db").exists()
     assert upgrades == []
 
 
 def test_a_newer_releases_schema_is_refused(host: ModuleType, upgrades: list[list[str]], tmp_path: Path) -> None:
     with pytest.raises(host.HostError, match=r"revision newer, which the installed MLflow doesn't know.*restore"):
-        host.migrate(database(tmp_path / "mlflow.db", "newer"), check=False)
+        host.migrate(host.Store(database(tmp_path / "mlflow.db", "newer")), check=False)
     assert upgrades == []
+
+
+def test_the_users_database_is_migrated_with_the_other(
+    host: ModuleType, upgrades: list[list[str]], tmp_path: Path
+) -> None:
+    tracking = database(tmp_path / "mlflow.db", "new")
+    # A percent sign is doubled in the configuration, and single again in what is connected to.
+    users = database(tmp_path / "us%65rs.db", "users-old", "alembic_version_auth")
+    found = host.stores(settings(tmp_path, tracking, users))
+    assert host.migrate_all(found, check=False) == {
+        "changed": True,
+        "schemas": {
+            "tracking": {"changed": False, "before": "new", "after": "new"},
+            "auth": {"changed": True, "before": "users-old", "after": "users-new"},
+        },
+    }
+    assert upgrades == [[sys.executable, "-m", "mlflow.server.auth", "db", "upgrade", "--url", users]]
+
+
+def test_without_authentication_there_is_one_database(host: ModuleType) -> None:
+    assert host.stores({"MLFLOW_BACKEND_STORE_URI": "sqlite:////x"}) == [host.Store("sqlite:////x")]
+
+
+def test_an_administrator_who_exists_is_left_alone(host: ModuleType, tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "users.db") as file:
+        file.execute("CREATE TABLE users (username TEXT)")
+        file.execute("INSERT INTO users VALUES ('someone'), ('admin')")
+    store = host.Store(f"sqlite:///{tmp_path}/users.db", "auth")
+    assert not host.create_administrator(store, {"username": "admin", "password": "another"}, check=False)
+
+
+def test_asking_for_the_administrator_creates_none(host: ModuleType, tmp_path: Path) -> None:
+    store = host.Store(f"sqlite:///{tmp_path}/users.db", "auth")
+    assert host.create_administrator(store, {"username": "admin", "password": "p"}, check=True)
+    assert not (tmp_path / "users.db").exists()
 
 
 def test_a_failed_upgrade_tells_why(host: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: SimpleNamespace(returncode=3, stdout="no space left"))
     with pytest.raises(host.HostError, match=r"status 3:\nno space left"):
-        host.migrate(f"sqlite:///{tmp_path}/mlflow.db", check=False)
+        host.migrate(host.Store(f"sqlite:///{tmp_path}/mlflow.db"), check=False)
 
 
 def test_waiting_for_a_database_that_is_away_ends_with_its_error(host: ModuleType) -> None:

@@ -44,14 +44,19 @@ def undocumented(documented: Mapping[str, Any], result: Mapping[str, Any], path:
 
 def specified(documented: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Return the documented options in the form of an argument specification, as far as it can be documented."""
-    return {
-        name: {key: value for key, value in option.items() if key != "description"}
-        for name, option in documented.items()
-    }
+    found: dict[str, dict[str, Any]] = {}
+    for name, option in documented.items():
+        found[name] = {key: value for key, value in option.items() if key not in ("description", "suboptions")}
+        if "suboptions" in option:
+            found[name]["options"] = specified(option["suboptions"])
+    return found
 
 
 def documentable(arguments: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
     """Return an argument specification without what has no place in a documentation."""
-    return {
-        name: {key: value for key, value in argument.items() if key != "no_log"} for name, argument in arguments.items()
-    }
+    found: dict[str, dict[str, Any]] = {}
+    for name, argument in arguments.items():
+        found[name] = {key: value for key, value in argument.items() if key != "no_log"}
+        if "options" in argument:
+            found[name]["options"] = documentable(argument["options"])
+    return found

@@ -19,6 +19,13 @@ class ModuleRun(Protocol):
         """Run it, return what it printed."""
 
 
+class AsAdmin(Protocol):
+    """Runs a module with the connection and login of a test's server."""
+
+    def __call__(self, module: ModuleType, *, check_mode: bool = False, **arguments: object) -> dict[str, Any]:
+        """Run it, return what it printed."""
+
+
 def run(module: ModuleType, arguments: dict[str, object], *, check_mode: bool = False) -> dict[str, Any]:
     """Run a module in this process, return what it printed."""
     printed = io.StringIO()

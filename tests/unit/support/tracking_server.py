@@ -118,6 +118,12 @@ class TrackingServer:
                 *(f"artifact {path}" for path in self.artifacts),
             ]
 
+    def refusal(self, request: str, user: str, password: str) -> Reply | None:
+        """Return what this login is answered that isn't enough for the request."""
+        if self.login in (None, (user, password)) or request.split()[1].startswith("/health"):
+            return None
+        return 401, "text/html", b"You are not authenticated."
+
     def answer(self, method: str, target: str, body: bytes) -> Reply:
         """Do what is asked, as MLflow would."""
         parts = urlsplit(target)
@@ -132,11 +138,12 @@ class TrackingServer:
                 if path.startswith(ARTIFACTS):
                     return self._artifact(method, path[len(ARTIFACTS) :].lstrip("/"), query, body)
                 call = f"{method} {path.removeprefix(API)}"
-                return _json(200, self._call(call, json.loads(body) if body else query))
+                return _json(200, self.call(call, json.loads(body) if body else query))
         except Refusal as refusal:
             return _json(refusal.status, {"error_code": refusal.code, "message": refusal.message})
 
-    def _call(self, call: str, asked: dict[str, Any]) -> dict[str, Any]:
+    def call(self, call: str, asked: dict[str, Any]) -> dict[str, Any]:
+        """Do one call of the API."""
         match call:
             case "POST /experiments/search":
                 return {"experiments": [{"experiment_id": "0", "name": "Default"}]}
@@ -257,14 +264,12 @@ class Handler(BaseHTTPRequestHandler):
         fault = tracking.fault_for(request)
         if fault is not None:
             fault(self)
-        elif tracking.login and not self._knows(tracking.login) and not self.path.startswith("/health"):
-            self.reply((401, "text/html", b"You are not authenticated."))
         else:
-            self.reply(self.answer())
+            kind, _space, given = self.headers.get("Authorization", "").partition(" ")
+            user, _colon, password = base64.b64decode(given if kind == "Basic" else "").decode().partition(":")
+            refusal = tracking.refusal(request, user, password)
+            self.reply(refusal or self.answer())
         self.wfile.flush()
-
-    def _knows(self, login: tuple[str, str]) -> bool:
-        return self.headers.get("Authorization") == "Basic " + base64.b64encode(":".join(login).encode()).decode()
 
     def answer(self) -> Reply:
         """Carry the request out."""

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from ansible_collections.mlops.mlflow.plugins.filter.network import (
     cidr_problems,
+    public_cidrs,
     subnet_ids,
     subnet_plan,
     vpc_cidr_problem,
@@ -45,6 +46,20 @@ def test_the_world_needs_an_explicit_yes(values: list[str]) -> None:
     assert "whole internet" in problem
     assert "network_allow_world: true" in problem
     assert cidr_problems(values, "network_allowed_cidrs", allow_world=True) == []
+
+
+@pytest.mark.parametrize(
+    "value", ["10.42.0.0/16", "172.31.255.0/24", "192.168.1.7/32", "100.64.0.0/10", "fd00::/8", "::1/128"]
+)
+def test_private_ranges_are_not_public(value: str) -> None:
+    assert public_cidrs([value]) == []
+
+
+@pytest.mark.parametrize(
+    "value", ["0.0.0.0/0", "::/0", "10.0.0.0/7", "172.32.0.0/16", "203.0.113.0/24", "8.8.8.8/32", "2001:db8::/32"]
+)
+def test_a_range_with_one_public_address_is_public(value: str) -> None:
+    assert public_cidrs(["10.0.0.0/8", value]) == [value]
 
 
 @pytest.mark.parametrize("value", ["10.42.0.0/16", "172.16.0.0/20", "192.168.0.0/24"])
