@@ -35,7 +35,7 @@ class Account:
         self.host = f"{self.name}-tracking-host"
         self.postgresql = variables["backend_store_engine_version"]
         self.parameter_group = f"{self.name}-postgres{self.postgresql}"
-        self.secrets = [f"{variables['mlflow_project']}/{variables['mlflow_env']}/backend-store/{n}" for n in USERS]
+        self.secrets = [f"{variables['mlflow_project']}/{variables['mlflow_env']}/{name}" for name in SECRETS]
 
     def tagged(self, name: str, **more: str) -> dict[str, str]:
         """Return all the tags that something of this name carries."""
@@ -80,12 +80,15 @@ class Account:
         ]
         return sorted(found, key=lambda instance: tags(instance["Tags"])["Name"])
 
-    def secret_arn(self, name: str) -> str:
-        """Return the ARN of a secret."""
-        return str(self.client("secretsmanager").describe_secret(SecretId=name)["ARN"])
 
-
-USERS = {"master": "mlflow_admin", "service": "mlflow"}
+# What each secret holds, by its name: the user where it is one's, and the name and length of what was generated.
+SECRETS = {
+    "backend-store/auth": ("mlflow_auth", "password", 40),
+    "backend-store/master": ("mlflow_admin", "password", 40),
+    "backend-store/service": ("mlflow", "password", 40),
+    "tracking-server/admin": ("admin", "password", 40),
+    "tracking-server/session": (None, "key", 64),
+}
 
 
 @pytest.fixture
@@ -283,23 +286,23 @@ def test_the_database_requires_tls(account: Account) -> None:
     assert tags(listed) == account.tagged(account.parameter_group)
 
 
-def test_the_secrets_hold_one_user_each_with_a_long_password_of_its_own(account: Account) -> None:
+def test_each_secret_holds_something_long_of_its_own_that_was_written_once(account: Account) -> None:
     manager = account.client("secretsmanager")
     found = {secret["Name"]: secret for secret in manager.list_secrets(IncludePlannedDeletion=True)["SecretList"]}
     assert sorted(found) == account.secrets
-    passwords = set()
-    for name, user in zip(account.secrets, USERS.values(), strict=True):
+    generated = set()
+    for name, (user, key, length) in zip(account.secrets, SECRETS.values(), strict=True):
         assert tags(found[name]["Tags"]) == account.tagged(name)
         assert "DeletedDate" not in found[name]
         content = json.loads(manager.get_secret_value(SecretId=name)["SecretString"])
-        assert content.keys() == {"username", "password"}
-        assert content["username"] == user
-        assert re.fullmatch(r"[A-Za-z0-9]{40,}", content["password"])
-        passwords.add(content["password"])
-        # Written once, when it was made: each writing would be a version.
+        assert content.keys() == {key} | ({"username"} if user else set())
+        assert content.get("username") == user
+        assert re.fullmatch(rf"[A-Za-z0-9]{{{length}}}", content[key])
+        generated.add(content[key])
+        # Each writing would be a version.
         (version,) = manager.list_secret_version_ids(SecretId=name, IncludeDeprecated=True)["Versions"]
         assert version["VersionStages"] == ["AWSCURRENT"]
-    assert len(passwords) == len(USERS)
+    assert len(generated) == len(SECRETS)
 
 
 def test_a_host_takes_its_identity_from_the_metadata_service_in_version_2_alone(account: Account) -> None:
@@ -348,7 +351,7 @@ def test_each_host_has_an_address_that_lasts_and_the_administrators_key(account:
     assert tags(pair["Tags"]) == account.tagged(account.host, mlflow_role="tracking_host")
 
 
-def test_the_hosts_role_may_use_its_own_bucket_and_secret_and_nothing_else(account: Account) -> None:
+def test_the_hosts_role_may_use_its_own_bucket_and_nothing_else(account: Account) -> None:
     (role,) = account.iam.list_roles()["Roles"]
     assert (role["RoleName"], role["Description"]) == (account.host, "What an MLflow tracking host may do")
     assert role["AssumeRolePolicyDocument"]["Statement"] == [
@@ -369,9 +372,10 @@ def test_the_hosts_role_may_use_its_own_bucket_and_secret_and_nothing_else(accou
     } == {
         *(("Allow", f"s3:{action}", arn) for action in ON_BUCKET),
         *(("Allow", f"s3:{action}", f"{arn}/*") for action in ON_OBJECTS),
-        ("Allow", "secretsmanager:GetSecretValue", account.secret_arn(account.secrets[1])),
     }
-    assert all(set(statement) == {"Sid", "Effect", "Action", "Resource"} for statement in document["Statement"])
+    for statement in document["Statement"]:
+        assert set(statement) == {"Sid", "Effect", "Action", "Resource", "Condition"}
+        assert statement["Condition"] == {"StringEquals": {"aws:ResourceAccount": account.number}}
 
 
 ON_BUCKET = ("GetBucketLocation", "ListBucket", "ListBucketMultipartUploads")

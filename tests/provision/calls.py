@@ -12,7 +12,7 @@ from tests.provision.iam import actions
 from tests.provision.legality import problems
 from tests.provision.recorded import Recorded, calls
 
-ROLES = ("network", "artifact_store", "backend_store", "tracking_host")
+ROLES = ("network", "artifact_store", "backend_store", "access_control", "tracking_host")
 
 
 @pytest.fixture(scope="module")

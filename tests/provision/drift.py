@@ -193,6 +193,11 @@ def modify_database(**settings: object) -> Callable[[Account], object]:
     return lambda a: a.rds.modify_db_instance(DBInstanceIdentifier=a.name, ApplyImmediately=True, **settings)
 
 
+def secret(account: Account, name: str) -> str:
+    """Return a secret's whole name."""
+    return next(whole for whole in account.secrets if whole.endswith(f"/{name}"))
+
+
 def untag_database(account: Account) -> None:
     """Take a tag off the database."""
     account.rds.remove_tags_from_resource(ResourceName=account.database["DBInstanceArn"], TagKeys=["Name"])
@@ -337,15 +342,42 @@ DRIFT = {
     ),
     "the database let into a public subnet": Drift(widen_subnet_group, "Make the subnet group"),
     "a tag put onto a secret": Drift(
-        lambda a: a.client("secretsmanager").tag_resource(SecretId=a.secrets[0], Tags=BY_HAND), "Make the secrets"
+        lambda a: a.client("secretsmanager").tag_resource(SecretId=secret(a, "backend-store/master"), Tags=BY_HAND),
+        "Make the secrets",
     ),
     "a secret on its way out": Drift(
-        lambda a: a.client("secretsmanager").delete_secret(SecretId=a.secrets[1], RecoveryWindowInDays=7),
+        lambda a: a.client("secretsmanager").delete_secret(
+            SecretId=secret(a, "backend-store/service"), RecoveryWindowInDays=7
+        ),
         "Make the secrets",
     ),
     "a tag of a secret removed": Drift(
-        lambda a: a.client("secretsmanager").untag_resource(SecretId=a.secrets[0], TagKeys=["Name"]),
+        lambda a: a.client("secretsmanager").untag_resource(
+            SecretId=secret(a, "backend-store/master"), TagKeys=["Name"]
+        ),
         "Make the secrets",
+    ),
+    "a secret that an older release did not make": Drift(
+        lambda a: a.client("secretsmanager").delete_secret(
+            SecretId=secret(a, "backend-store/auth"), ForceDeleteWithoutRecovery=True
+        ),
+        "Make the secrets",
+    ),
+    "a tag put onto a login's secret": Drift(
+        lambda a: a.client("secretsmanager").tag_resource(SecretId=secret(a, "tracking-server/admin"), Tags=BY_HAND),
+        "Make the logins' secrets",
+    ),
+    "a tag of a login's secret removed": Drift(
+        lambda a: a.client("secretsmanager").untag_resource(
+            SecretId=secret(a, "tracking-server/admin"), TagKeys=["Name"]
+        ),
+        "Make the logins' secrets",
+    ),
+    "a login's secret on its way out": Drift(
+        lambda a: a.client("secretsmanager").delete_secret(
+            SecretId=secret(a, "tracking-server/session"), RecoveryWindowInDays=7
+        ),
+        "Make the logins' secrets",
     ),
     "the host's role widened": Drift(widen_policy, "Allow what the server needs"),
     "the host's role lent out": Drift(widen_trust, "Make the role"),
