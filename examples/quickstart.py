@@ -1,7 +1,7 @@
 """Train on scikit-learn's wine data and log everything that is worth keeping to the tracking server.
 
-Two environment variables say where the server is and which certificate to trust:
-``MLFLOW_TRACKING_URI`` and ``MLFLOW_TRACKING_SERVER_CERT_PATH``; nothing here names them.
+Environment variables say where the server is, which certificate to trust, and who logs in: ``MLFLOW_TRACKING_URI``,
+``MLFLOW_TRACKING_SERVER_CERT_PATH``, ``MLFLOW_TRACKING_USERNAME`` and ``MLFLOW_TRACKING_PASSWORD``; nothing here does.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import boto3
 from docker.errors import DockerException
 
 from sandbox import engine, moto_settings, process
@@ -65,6 +66,7 @@ def env(settings: Settings) -> None:
     if not hosts or not settings.trust.exists():
         raise SandboxError("No tracking server is deployed here. Run 'make sandbox', or ansible-playbook site.yml.")
     values = {
+        **_login(settings),
         "MLFLOW_TRACKING_URI": f"https://{hosts[0]['address']}",
         "MLFLOW_TRACKING_SERVER_CERT_PATH": str(settings.trust),
     }
@@ -100,6 +102,23 @@ def _overview(settings: Settings) -> dict[str, Any]:
     if content is None:
         raise SandboxError(f"No sandbox of {settings.inventory} runs. Run 'make sandbox', or 'python -m sandbox up'.")
     return content
+
+
+def _login(settings: Settings) -> dict[str, str]:
+    """Return the administrator's login as a client's settings, nothing where the server asks for none."""
+    secrets = boto3.client(
+        "secretsmanager",
+        endpoint_url=settings.endpoint_url,
+        region_name=settings.region,
+        # It takes any.
+        aws_access_key_id="sandbox",
+        aws_secret_access_key="sandbox",
+    )
+    for secret in secrets.list_secrets()["SecretList"]:
+        if secret["Name"].endswith("/tracking-server/admin"):
+            login = json.loads(secrets.get_secret_value(SecretId=secret["ARN"])["SecretString"])
+            return {"MLFLOW_TRACKING_USERNAME": login["username"], "MLFLOW_TRACKING_PASSWORD": login["password"]}
+    return {}
 
 
 def _amis(settings: Settings) -> Path:

@@ -15,7 +15,10 @@ from jinja2 import Environment, meta
 ROOT = Path(__file__).resolve().parents[2]
 ROLES = sorted(path for path in (ROOT / "roles").iterdir() if path.is_dir())
 # Said once here, in docs/architecture.md and, where a value is needed, in every environment's inventory.
-SHARED = {"mlflow_project", "mlflow_env", "mlflow_aws", "mlflow_domain", "mlflow_ca_file", "mlflow_database_ca_file"}
+SHARED = {
+    *("mlflow_project", "mlflow_env", "mlflow_aws", "mlflow_domain", "mlflow_ca_file", "mlflow_database_ca_file"),
+    *("mlflow_roles", "mlflow_users"),
+}
 
 # What Ansible itself provides, as far as it is used here.
 MAGIC = {

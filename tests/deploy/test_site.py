@@ -93,6 +93,10 @@ BAD_INPUT = {
     "unknown region": ({"mlflow_aws": {"region": "eu-west-9", "endpoint_url": ENDPOINT}}, "eu-west-9"),
     "PostgreSQL too old": ({"backend_store_engine_version": "12"}, "backend_store_engine_version is 12"),
     "backups too short": ({"backend_store_backup_days": 1}, "backend_store_backup_days is 1"),
+    "no login, in public": (
+        {"mlflow_server_auth": "none", "network_allowed_cidrs": ["10.43.0.0/16", "203.0.113.0/24"]},
+        "mlflow_server_auth is none and network_allowed_cidrs admits 203.0.113.0/24",
+    ),
     "no MLflow version": ({"mlflow_server_version": "latest"}, "mlflow_server_version is latest"),
 }
 
@@ -129,11 +133,12 @@ def test_missing_credentials_are_named(deployment: Deployment) -> None:
 
 
 def secrets_of(deployment: Deployment) -> dict[str, str]:
-    """Return every generated password by its secret's name."""
+    """Return every generated password and key by its secret's name."""
     manager = deployment.client("secretsmanager")
     names = deployment.resources()["secrets"]
     assert names
-    return {name: json.loads(manager.get_secret_value(SecretId=name)["SecretString"])["password"] for name in names}
+    values = {name: json.loads(manager.get_secret_value(SecretId=name)["SecretString"]) for name in names}
+    return {name: value.get("password") or value["key"] for name, value in values.items()}
 
 
 def test_one_run_stands_up_the_whole(deployment: Deployment) -> None:
@@ -230,11 +235,20 @@ def shown(page: Page, url: str, text: str) -> None:
 
 def test_the_user_interface_shows_the_run(deployment: Deployment) -> None:
     OUTPUT.mkdir(exist_ok=True)
+    environment = deployment.client_environment()
     # Where the system has none, Playwright has one of its own.
     browser = shutil.which("chromium") or shutil.which("google-chrome")
     with sync_playwright() as tools:
         chromium = tools.chromium.launch(executable_path=browser, args=["--no-sandbox"])
-        page = chromium.new_page(ignore_https_errors=True, viewport={"width": 1400, "height": 900})
+        page = chromium.new_page(
+            ignore_https_errors=True,
+            viewport={"width": 1400, "height": 900},
+            # What a person types when the browser asks.
+            http_credentials={
+                "username": environment["MLFLOW_TRACKING_USERNAME"],
+                "password": environment["MLFLOW_TRACKING_PASSWORD"],
+            },
+        )
         shown(page, deployment.state["run_url"], "test_log_loss")
         page.screenshot(path=str(OUTPUT / "run.png"))
         chromium.close()
@@ -262,6 +276,8 @@ def healthy(deployment: Deployment, level: str, deadline: int = 20) -> dict[str,
     arguments = {
         "url": environment["MLFLOW_TRACKING_URI"],
         "ca_file": environment["MLFLOW_TRACKING_SERVER_CERT_PATH"],
+        "username": environment["MLFLOW_TRACKING_USERNAME"],
+        "password": environment["MLFLOW_TRACKING_PASSWORD"],
         "level": level,
         "deadline": deadline,
     }

@@ -37,12 +37,16 @@ def deployed(settings: Settings, monkeypatch: pytest.MonkeyPatch, **host: str) -
 def test_env_is_for_eval(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Two exports and nothing else, whatever is in a path."""
+    """Exports and nothing else, whatever is in a path or a password."""
     deployed(settings, monkeypatch)
+    login = {"MLFLOW_TRACKING_USERNAME": "admin", "MLFLOW_TRACKING_PASSWORD": "it's $HOME"}
+    monkeypatch.setattr(command_line, "_login", lambda _: login)
     assert command_line.main(["env", "--inventory", str(settings.inventory)]) == 0
     words = shlex.split(capsys.readouterr().out)
     trust = f"MLFLOW_TRACKING_SERVER_CERT_PATH={settings.trust}"
-    assert words == ["export", "MLFLOW_TRACKING_URI=https://10.42.0.4", "export", trust]
+    user, password = (f"{name}={value}" for name, value in login.items())
+    url = "MLFLOW_TRACKING_URI=https://10.42.0.4"
+    assert words == ["export", user, "export", password, "export", url, "export", trust]
 
 
 @pytest.mark.parametrize("host", [{"state": "stopped"}, {"role": ""}])
