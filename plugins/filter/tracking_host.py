@@ -17,14 +17,22 @@ def _brief(instance: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
+def _without_user_data(instance: Mapping[str, Any]) -> bool:
+    """Say whether the attribute was asked for and there is none: an instance keeps what it was launched with."""
+    attributes = instance.get("attributes")
+    return attributes is not None and not (attributes.get("user_data") or {}).get("value")
+
+
 def host_plan(
     found: Iterable[Mapping[str, Any]], base: str, count: int, subnet_ids: Sequence[str], instance_type: str
 ) -> dict[str, Any]:
-    """Return the hosts to keep, to launch and to terminate, and the refusals.
+    """Return the hosts to keep, to launch and to terminate, the refusals, and what is worth knowing.
 
     A host is known by its name, `<base>-<number>`, so that growing, shrinking and repairing after a lost instance
     are the same thing: make the names that are missing, end those past the count.
     """
+    found = list(found)
+    unprepared = {instance["instance_id"] for instance in found if _without_user_data(instance)}
     existing = sorted((_brief(instance) for instance in found), key=lambda host: (host["name"], host["id"]))
     names = [f"{base}-{number}" for number in range(1, count + 1)]
     keep: dict[str, dict[str, str]] = {}
@@ -48,12 +56,19 @@ def host_plan(
         for host in keep.values()
         if host["type"] != instance_type
     ]
+    notes = [
+        f"The tracking host {host['name']} ({host['id']}) was launched without Session Manager's agent, which is "
+        "installed at a first boot only: SSH has to reach it as before. To have the agent, terminate it "
+        f"(`aws ec2 terminate-instances --instance-ids {host['id']}`) and run again: a new one takes its place."
+        for host in keep.values()
+        if host["id"] in unprepared
+    ]
     launch = [
         {"name": name, "subnet_id": subnet_ids[index % len(subnet_ids)]}
         for index, name in enumerate(names)
         if name not in keep and subnet_ids
     ]
-    return {"keep": list(keep.values()), "launch": launch, "surplus": surplus, "refusals": refusals}
+    return {"keep": list(keep.values()), "launch": launch, "surplus": surplus, "refusals": refusals, "notes": notes}
 
 
 def host_addresses(found: Iterable[Mapping[str, Any]]) -> list[dict[str, str]]:

@@ -29,6 +29,7 @@ class Account:
         self.tags = {key: variables[key] for key in ("mlflow_project", "mlflow_env")}
         self.clients, self.admins = variables["network_allowed_cidrs"], variables["network_admin_cidrs"]
         self.cidr, self.count = variables["network_cidr"], variables["tracking_host_count"]
+        self.session_manager = variables["tracking_host_session_manager"]
         blocks = [str(block) for block in ipaddress.IPv4Network(self.cidr).subnets(prefixlen_diff=4)]
         self.public, self.private = blocks[:2], blocks[8:10]
         self.bucket = f"{self.name}-artifacts-{self.number}"
@@ -351,7 +352,7 @@ def test_each_host_has_an_address_that_lasts_and_the_administrators_key(account:
     assert tags(pair["Tags"]) == account.tagged(account.host, mlflow_role="tracking_host")
 
 
-def test_the_hosts_role_may_use_its_own_bucket_and_nothing_else(account: Account) -> None:
+def test_the_hosts_role_may_use_its_own_bucket_and_answer_session_manager_and_nothing_else(account: Account) -> None:
     (role,) = account.iam.list_roles()["Roles"]
     assert (role["RoleName"], role["Description"]) == (account.host, "What an MLflow tracking host may do")
     assert role["AssumeRolePolicyDocument"]["Statement"] == [
@@ -372,12 +373,18 @@ def test_the_hosts_role_may_use_its_own_bucket_and_nothing_else(account: Account
     } == {
         *(("Allow", f"s3:{action}", arn) for action in ON_BUCKET),
         *(("Allow", f"s3:{action}", f"{arn}/*") for action in ON_OBJECTS),
+        *(("Allow", action, "*") for action in TO_SESSION_MANAGER if account.session_manager),
     }
     for statement in document["Statement"]:
-        assert set(statement) == {"Sid", "Effect", "Action", "Resource", "Condition"}
-        assert statement["Condition"] == {"StringEquals": {"aws:ResourceAccount": account.number}}
+        assert set(statement) - {"Condition"} == {"Sid", "Effect", "Action", "Resource"}
+        own = None if statement["Resource"] == "*" else {"StringEquals": {"aws:ResourceAccount": account.number}}
+        assert statement.get("Condition") == own
 
 
+TO_SESSION_MANAGER = (
+    "ssm:UpdateInstanceInformation",
+    *(f"ssmmessages:{verb}{kind}Channel" for verb in ("Create", "Open") for kind in ("Control", "Data")),
+)
 ON_BUCKET = ("GetBucketLocation", "ListBucket", "ListBucketMultipartUploads")
 ON_OBJECTS = ("AbortMultipartUpload", "DeleteObject", "GetObject", "ListMultipartUploadParts", "PutObject")
 

@@ -76,6 +76,19 @@ def widen_policy(account: Account) -> None:
     account.iam.put_role_policy(RoleName=account.host, PolicyName=name, PolicyDocument=json.dumps(document))
 
 
+def stop_answering_sessions(account: Account) -> None:
+    """Take from the host's role what Session Manager's agent needs."""
+    (name,) = account.iam.list_role_policies(RoleName=account.host)["PolicyNames"]
+    document = account.iam.get_role_policy(RoleName=account.host, PolicyName=name)["PolicyDocument"]
+    document["Statement"] = [each for each in document["Statement"] if each["Sid"] != "AnswerSessionManager"]
+    account.iam.put_role_policy(RoleName=account.host, PolicyName=name, PolicyDocument=json.dumps(document))
+
+
+def forget_user_data(account: Account) -> None:
+    """Make a host look as if it had been launched before Session Manager was asked for."""
+    account.ec2.modify_instance_attribute(InstanceId=instance(account, 2), Attribute="userData", Value="")
+
+
 def widen_trust(account: Account) -> None:
     """Let another account take the host's role."""
     document = account.iam.get_role(RoleName=account.host)["Role"]["AssumeRolePolicyDocument"]
@@ -380,6 +393,7 @@ DRIFT = {
         "Make the logins' secrets",
     ),
     "the host's role widened": Drift(widen_policy, "Allow what the server needs"),
+    "Session Manager locked out": Drift(stop_answering_sessions, "Allow what the server needs", "AnswerSessionManager"),
     "the host's role lent out": Drift(widen_trust, "Make the role"),
     "a tag of the role removed": Drift(lambda a: a.iam.untag_role(RoleName=a.host, TagKeys=["Name"]), "Make the role"),
     "a tag of the instance profile removed": Drift(
@@ -437,6 +451,7 @@ def account(deployment: Deployment) -> Account:
     control(deployment, "calls", "POST", {"role": "", "task": "done by hand"})
     for drift in DRIFT.values():
         drift.introduce(found)
+    forget_user_data(found)
     return found
 
 
@@ -466,3 +481,8 @@ def test_a_dry_run_only_reads(deployment: Deployment, dry_run: Play) -> None:
     last = max(index for index, call in enumerate(made) if call.task == "done by hand")
     assert len(made) > last + 1, dry_run.output
     assert [str(call) for call in made[last + 1 :] if not call.reads] == []
+
+
+def test_a_dry_run_names_the_host_that_session_manager_does_not_reach(dry_run: Play, account: Account) -> None:
+    said = re.findall(r"The tracking host \S+ \((\S+)\) was launched without", dry_run.one_line)
+    assert said == [instance(account, 2)]

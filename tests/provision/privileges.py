@@ -115,6 +115,11 @@ REFUSED: dict[str, Deed] = {
     "lend its role out": lambda h: h.iam.update_assume_role_policy(RoleName=h.role, PolicyDocument="{}"),
     "list instances": lambda h: h.ec2.describe_instances(),
     "list databases": lambda h: h.rds.describe_db_instances(),
+    "open a session on a host": lambda h: h.client("ssm").start_session(Target="i-0123456789abcdef0"),
+    "run a command on a host": lambda h: h.client("ssm").send_command(
+        InstanceIds=["i-0123456789abcdef0"], DocumentName="AWS-RunShellScript"
+    ),
+    "read a parameter": lambda h: h.client("ssm").get_parameter(Name="/somebody/elses"),
     "take its role again": lambda h: h.client("sts").assume_role(RoleArn=h.role_arn, RoleSessionName="again"),
 }
 

@@ -119,11 +119,12 @@ RENAMED = {
     "ec2:ModifyInstanceAttribute": {"Groups": "GroupId"},
 }
 
-# What says how to do something, once, and is no setting; and what account.py reads, since a record masks it.
+# What says how to do something, once, and is no setting; and what account.py or session_manager.py reads, since a
+# record masks it.
 NO_SETTING = frozenset(
     {
         "AllowReassociation", "Bucket", "ChecksumAlgorithm", "ClientRequestToken", "ClientToken", "MasterUserPassword",
-        "MaxCount", "MinCount", "ResourceType", "Resources", "SecretString",
+        "MaxCount", "MinCount", "ResourceType", "Resources", "SecretString", "UserData",
     }
 )  # fmt: skip
 TAKES_AWAY = ("Delete", "Disassociate", "Detach", "Release", "Remove", "Revoke", "Terminate", "Untag")

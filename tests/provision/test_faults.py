@@ -25,6 +25,7 @@ VALUES = {
     "10.46.0.0/16": "10.45.0.0/16",
     "mlflow_env: molecule": "mlflow_env: faults",
     "tracking_host_count: 2": "tracking_host_count: 1",
+    "tracking_host_session_manager: true": "tracking_host_session_manager: false",
 }
 
 # What everybody in a busy account sees now and then: throttled, failed and slow calls, each service in its own words.

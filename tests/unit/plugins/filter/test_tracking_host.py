@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from ansible_collections.mlops.mlflow.plugins.filter.tracking_host import host_addresses, host_plan
 
 SUBNETS = ["subnet-a", "subnet-b"]
@@ -35,13 +36,14 @@ def test_an_empty_account_gets_hosts_spread_over_the_subnets() -> None:
         ],
         "surplus": [],
         "refusals": [],
+        "notes": [],
     }
 
 
 def test_a_converged_account_is_left_alone() -> None:
     result = plan(instance("h-1"))
     assert [host["id"] for host in result["keep"]] == ["i-h-1"]
-    assert (result["launch"], result["surplus"], result["refusals"]) == ([], [], [])
+    assert (result["launch"], result["surplus"], result["refusals"], result["notes"]) == ([], [], [], [])
 
 
 def test_a_lost_host_comes_back_in_its_place() -> None:
@@ -88,3 +90,21 @@ def test_a_host_tells_its_instance_profile() -> None:
     arn = "arn:aws:iam::123456789012:instance-profile/path/somebody"
     hosts = plan(instance("h-1", iam_instance_profile={"arn": arn}), instance("h-2"), count=2)["keep"]
     assert [host["profile"] for host in hosts] == ["somebody", ""]
+
+
+@pytest.mark.parametrize("attributes", [{}, {"user_data": {}}, {"user_data": {"value": ""}}])
+def test_a_host_launched_without_user_data_is_kept_and_named(attributes: dict[str, Any]) -> None:
+    result = plan(instance("h-1", attributes=attributes))
+    (note,) = result["notes"]
+    assert note.startswith("The tracking host h-1 (i-h-1) was launched without Session Manager's agent")
+    assert ([host["id"] for host in result["keep"]], result["launch"], result["surplus"]) == (["i-h-1"], [], [])
+    assert result["refusals"] == []
+
+
+def test_a_host_launched_with_any_user_data_is_left_alone() -> None:
+    older = {"user_data": {"value": "IyEvYmluL3NoCg=="}}
+    assert plan(instance("h-1", attributes=older))["notes"] == []
+
+
+def test_a_surplus_host_without_user_data_is_not_worth_a_word() -> None:
+    assert plan(instance("h-1"), instance("h-2", attributes={}))["notes"] == []
