@@ -18,6 +18,7 @@ from moto.ec2.models import EC2Backend
 from moto.ec2.models.iam_instance_profile import IamInstanceProfileAssociation
 from moto.ec2.models.instances import Instance, InstanceBackend, InstanceState, MetadataOptions
 from moto.ec2.responses.security_groups import SecurityGroups
+from moto.ec2.responses.settings import Settings
 from moto.ec2.utils import EC2_PREFIX_TO_RESOURCE
 from moto.iam.access_control import IAMPolicyStatement, PermissionResult
 from moto.rds.exceptions import DBParameterGroupNotFoundError, InvalidParameterCombination
@@ -30,8 +31,8 @@ from sandbox.moto_state import new_resource_id
 class Patcher(Protocol):
     """Sets what can be set back: pytest's monkeypatch is one."""
 
-    def setattr(self, target: Any, name: str, value: Any) -> None:
-        """Set an attribute."""
+    def setattr(self, target: Any, name: str, value: Any, raising: bool = True) -> None:
+        """Set an attribute, which has to be there already unless `raising` is false."""
 
     def setitem(self, dic: Any, name: Any, value: Any) -> None:
         """Set an item."""
@@ -40,7 +41,7 @@ class Patcher(Protocol):
 class ForGood:
     """The patcher of the server, which never sets anything back."""
 
-    def setattr(self, target: Any, name: str, value: Any) -> None:
+    def setattr(self, target: Any, name: str, value: Any, raising: bool = True) -> None:  # noqa: ARG002 - as pytest's
         """Set an attribute."""
         setattr(target, name, value)
 
@@ -369,6 +370,17 @@ def metadata_options_kept(patch: Patcher) -> None:
     patch.setattr(InstanceBackend, "modify_instance_metadata_options", modify)
 
 
+def account_defaults(patch: Patcher) -> None:
+    """Two settings of an account cannot be asked for in moto; AWS answers as long as nobody set them, too."""
+
+    def never_set(answer: Mapping[str, Any]) -> Callable[[Settings], ActionResult]:
+        return lambda _self: ActionResult(dict(answer))
+
+    patch.setattr(Settings, "get_instance_metadata_defaults", never_set({"AccountLevel": {}}), raising=False)
+    unblocked = never_set({"State": "unblocked"})
+    patch.setattr(Settings, "get_snapshot_block_public_access_state", unblocked, raising=False)
+
+
 def database_transitions(patch: Patcher) -> None:
     """A database is available at once in moto; on AWS it is creating, stopping, … until its server has followed."""
 
@@ -410,5 +422,6 @@ CORRECTIONS: tuple[Callable[[Patcher], None], ...] = (
     subnet_group_stays,
     replaced_profile_shows,
     described_rules_are_answered,
+    account_defaults,
     database_transitions,
 )

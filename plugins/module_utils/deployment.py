@@ -236,6 +236,17 @@ def read_parameters(rds: Any, group: str) -> dict[str, str]:
     }
 
 
+def read_key_state(kms: Any, arn: str) -> str:
+    """Return the state of a key in KMS's words; Missing where it has none, Unknown where the caller may not look."""
+    try:
+        return str(kms.describe_key(KeyId=arn)["KeyMetadata"]["KeyState"])
+    except ClientError as error:
+        state = {"NotFoundException": "Missing", "AccessDeniedException": "Unknown"}.get(error_code(error))
+        if state is None:
+            raise
+        return state
+
+
 def read_deployment(
     clients: Clients,
     tags: Mapping[str, str],
@@ -244,6 +255,7 @@ def read_deployment(
     bucket: str,
     secrets: Iterable[str],
     parameter_group: str = "",
+    kms_key: str = "",
 ) -> dict[str, Any]:
     """Return everything that was asked for about one deployment."""
     facts: dict[str, Any] = dict(read_account(clients))
@@ -263,6 +275,9 @@ def read_deployment(
         if parameter_group:
             attempt = f"the parameter group {parameter_group}"
             facts["parameters"] = read_parameters(clients("rds"), parameter_group)
+        if kms_key:
+            attempt = f"the key {kms_key}"
+            facts["kms_key_state"] = read_key_state(clients("kms"), kms_key)
     except (BotoCoreError, ClientError) as error:
         raise DeploymentError(
             f"Reading {attempt} as {facts['caller_arn']} failed: {error}. If AWS denied it, grant the actions that "

@@ -42,6 +42,10 @@ options:
     description: Name of a parameter group of RDS whose parameters to read.
     type: str
     default: ""
+  kms_key:
+    description: ARN of a KMS key to look up.
+    type: str
+    default: ""
 attributes:
   check_mode:
     description: Can run in check mode, where it does the same.
@@ -227,6 +231,13 @@ parameters:
   description: Each parameter of O(parameter_group) that has a value. Empty where there is no such group.
   returned: when O(parameter_group) is given
   type: dict
+kms_key_state:
+  description:
+    - State of the key in KMS's words, V(Enabled) where it can be used. V(Missing) where there is no such key,
+      V(Unknown) where the caller may not look.
+  returned: when O(kms_key) is given
+  type: str
+  sample: Enabled
 """
 
 import contextlib
@@ -248,6 +259,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "bucket": {"type": "str", "default": ""},
     "secrets": {"type": "list", "elements": "str", "default": [], "no_log": False},
     "parameter_group": {"type": "str", "default": ""},
+    "kms_key": {"type": "str", "default": "", "no_log": False},
 }
 
 
@@ -269,6 +281,7 @@ def main() -> None:
             bucket=module.params["bucket"],
             secrets=module.params["secrets"],
             parameter_group=module.params["parameter_group"],
+            kms_key=module.params["kms_key"],
         )
     except DeploymentError as error:
         module.fail_json(msg=str(error))

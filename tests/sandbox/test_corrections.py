@@ -320,6 +320,17 @@ def test_described_rules_are_answered(aws: Clients, monkeypatch: pytest.MonkeyPa
     assert describe()["Return"] is True
 
 
+def test_account_defaults(aws: Clients, monkeypatch: pytest.MonkeyPatch) -> None:
+    """account_info asks for what nobody set yet."""
+    ec2 = aws("ec2")
+    for ask in (ec2.get_instance_metadata_defaults, ec2.get_snapshot_block_public_access_state):
+        with pytest.raises(NotImplementedError):
+            ask()
+    corrections.account_defaults(monkeypatch)
+    assert ec2.get_instance_metadata_defaults()["AccountLevel"] == {}
+    assert ec2.get_snapshot_block_public_access_state()["State"] == "unblocked"
+
+
 def test_subnet_group_stays(aws: Clients, monkeypatch: pytest.MonkeyPatch) -> None:
     """A subnet group is there after it was modified, with its new subnets."""
     rds = aws("rds")

@@ -14,6 +14,7 @@ from ansible_collections.mlops.mlflow.plugins.module_utils.deployment import (
     read_account,
     read_bucket,
     read_deployment,
+    read_key_state,
     read_network,
     read_parameters,
     read_secrets,
@@ -276,3 +277,24 @@ def test_an_endpoint_names_its_route_tables() -> None:
     )
     (found,) = read_network(ec2, TAGS)["endpoints"]
     assert found["route_table_ids"] == ["rtb-1", "rtb-2"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "state"),
+    [
+        ({"KeyMetadata": {"KeyState": "Enabled"}}, "Enabled"),
+        ({"KeyMetadata": {"KeyState": "PendingDeletion"}}, "PendingDeletion"),
+        (refusal("NotFoundException"), "Missing"),
+        (refusal("AccessDeniedException"), "Unknown"),
+    ],
+)
+def test_the_state_of_a_key(answer: Any, state: str) -> None:
+    kms = Client(describe_key=answer)
+    assert read_key_state(kms, "arn:key") == state
+    assert kms.requests == [("describe_key", {"KeyId": "arn:key"})]
+
+
+def test_a_key_that_is_not_answered_for_is_named() -> None:
+    clients = {"sts": Client(get_caller_identity=IDENTITY), "kms": Client(describe_key=refusal("KMSInternalException"))}
+    with pytest.raises(DeploymentError, match=r"Reading the key arn:key as arn:aws:iam::\d+:user/ops failed"):
+        read_deployment(clients.__getitem__, TAGS, network=False, bucket="", secrets=[], kms_key="arn:key")

@@ -33,6 +33,7 @@ EVERYTHING = {
     "bucket": "ours",
     "secrets": ["mlflow/dev/x"],
     "parameter_group": "group",
+    "kms_key": "arn:aws:kms:eu-central-1:123456789012:key/00000000-0000-0000-0000-000000000000",
 }
 
 
@@ -65,9 +66,9 @@ def deployed(empty: dict[str, Any]) -> dict[str, str]:
     """Put one of everything that the module looks for into the account; return the ids."""
     assert empty["network"]["vpcs"] == []
     tags = [{"Key": key, "Value": value} for key, value in TAGS.items()]
-    s3, ec2, manager, rds = (
+    s3, ec2, manager, rds, kms = (
         boto3.client(name, region_name="eu-central-1", aws_access_key_id="key", aws_secret_access_key="hidden")
-        for name in ("s3", "ec2", "secretsmanager", "rds")
+        for name in ("s3", "ec2", "secretsmanager", "rds", "kms")
     )
     for name in ("ours", "other"):
         s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
@@ -86,14 +87,13 @@ def deployed(empty: dict[str, Any]) -> dict[str, str]:
     force = {"ParameterName": "rds.force_ssl", "ParameterValue": "1", "ApplyMethod": "immediate"}
     rds.modify_db_parameter_group(DBParameterGroupName="group", Parameters=[force])
     secret = manager.create_secret(Name="mlflow/dev/x", SecretString="not to be seen")
-    return {"vpc": vpc, "secret": secret["ARN"]}
+    return {"vpc": vpc, "secret": secret["ARN"], "key": kms.create_key()["KeyMetadata"]["Arn"]}
 
 
 @pytest.fixture(scope="module")
 def found(read: Read, deployed: dict[str, str]) -> dict[str, Any]:
     """Read the account with everything in it."""
-    assert deployed
-    return read(EVERYTHING)
+    return read({**EVERYTHING, "kms_key": deployed["key"]})
 
 
 def test_an_empty_account(empty: dict[str, Any]) -> None:
@@ -107,6 +107,7 @@ def test_an_empty_account(empty: dict[str, Any]) -> None:
     }
     assert empty["secrets"] == {}
     assert empty["parameters"] == {}
+    assert empty["kms_key_state"] == "Missing"
     assert len(empty["network"].pop("zones")) >= 2
     assert set(map(tuple, empty["network"].values())) == {()}
 
@@ -117,6 +118,7 @@ def test_what_exists_is_found(found: dict[str, Any], deployed: dict[str, str]) -
     assert found["bucket"]["others"] == ["other"]
     assert found["secrets"]["mlflow/dev/x"]["arn"] == deployed["secret"]
     assert found["parameters"]["rds.force_ssl"] == "1"
+    assert found["kms_key_state"] == "Enabled"
     assert [vpc["id"] for vpc in found["network"]["vpcs"]] == [deployed["vpc"]]
     for kind in ("subnets", "route_tables", "endpoints", "security_groups"):
         assert [part["vpc_id"] for part in found["network"][kind]] == [deployed["vpc"]]
@@ -126,8 +128,8 @@ def test_no_secrets_value_is_read(found: dict[str, Any]) -> None:
     assert "not to be seen" not in str(found)
 
 
-def test_check_mode_does_the_same(found: dict[str, Any], read: Read) -> None:
-    assert read(EVERYTHING, check_mode=True) == found
+def test_check_mode_does_the_same(found: dict[str, Any], read: Read, deployed: dict[str, str]) -> None:
+    assert read({**EVERYTHING, "kms_key": deployed["key"]}, check_mode=True) == found
     assert found["changed"] is False
 
 
