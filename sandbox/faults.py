@@ -28,13 +28,15 @@ FAULTS_PATH = f"{OVERVIEW_PATH}/faults"
 class Fault:
     """What goes wrong with which calls.
 
-    ``call`` is a pattern such as ``ec2:RunInstances`` or ``rds:*``. Of the calls that fit, the first of each ``every``
-    is hit, ``times`` of them in all (0: no end). A hit call first waits ``seconds``; then it fails with ``code`` and
-    ``message`` under the HTTP status ``status``, or, without a code, is answered, each ``stale`` text in the answer
-    replaced by the other: what AWS does not yet know, or still says. Only an answer that has such a text counts then.
+    ``call`` is a pattern such as ``ec2:RunInstances`` or ``rds:*``. Of the calls that fit, ``after`` so many the first
+    of each ``every`` is hit, ``times`` of them in all (0: no end). A hit call first waits ``seconds``; then it fails
+    with ``code`` and ``message`` under the HTTP status ``status``, or, without a code, is answered, each ``stale`` text
+    in the answer replaced by the other: what AWS does not yet know, or still says. Only an answer that has such a text
+    counts then.
     """
 
     call: str
+    after: int = 0
     every: int = 1
     times: int = 0
     seconds: float = 0.0
@@ -50,7 +52,7 @@ class Fault:
         if not fnmatchcase(name, self.call) or (self.times and self.hits >= self.times):
             return False
         self.seen += 1
-        if (self.seen - 1) % self.every:
+        if self.seen <= self.after or (self.seen - self.after - 1) % self.every:
             return False
         self.hits += 1
         return True

@@ -82,6 +82,7 @@ def test_the_hosts_that_are_looked_for_are_the_ones_that_are_made(inventory: Pat
 
 def test_playbooks_read_nothing_that_nobody_sets(inventory: Path) -> None:
     made = set(chain.from_iterable(sets(path) for path in PLAYBOOKS if path.suffix == ".yml"))
+    made |= set(chain.from_iterable(load(path) for path in (ROOT / "playbooks/vars").iterdir()))
     results = {f"{role.name}_result" for role in ROLES}
     known = MAGIC | SHARED | made | results | role_options().keys() | settings(inventory).keys()
     unknown = {

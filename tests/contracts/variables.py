@@ -109,9 +109,9 @@ def sets(path: Path) -> set[str]:
 
 
 def options(role: Path) -> dict[str, dict[str, Any]]:
-    """Return the options of the role's main entry point."""
-    found: dict[str, dict[str, Any]] = load(role / "meta/argument_specs.yml")["argument_specs"]["main"]["options"]
-    return found
+    """Return the options of all of the role's entry points."""
+    specs = load(role / "meta/argument_specs.yml")["argument_specs"]
+    return {name: option for entry in specs.values() for name, option in entry["options"].items()}
 
 
 def defaults(role: Path) -> dict[str, Any]:

@@ -97,6 +97,12 @@ BAD_INPUT = {
         {"mlflow_server_auth": "none", "network_allowed_cidrs": ["10.43.0.0/16", "203.0.113.0/24"]},
         "mlflow_server_auth is none and network_allowed_cidrs admits 203.0.113.0/24",
     ),
+    "no way to AWS": ({"network_egress_ports": [80]}, "network_egress_ports is [80]"),
+    "no way to the hosts": ({"network_admin_cidrs": []}, "network_admin_cidrs is []"),
+    "a key that is not there": (
+        {"artifact_store_kms_key": "arn:aws:kms:eu-west-1:123456789012:key/none"},
+        "KMS says of it",
+    ),
     "no MLflow version": ({"mlflow_server_version": "latest"}, "mlflow_server_version is latest"),
 }
 

@@ -220,6 +220,17 @@ def test_a_stranger_sees_and_changes_nothing_of_others(server: Server, routes: l
     assert {user["username"]: user["is_admin"] for user in users}[STRANGER[0]] is False
 
 
+def test_the_server_calls_no_private_address_for_anybody(server: Server) -> None:
+    hook = {
+        "name": "hook",
+        "url": "https://169.254.169.254/",
+        "events": [{"entity": "REGISTERED_MODEL", "action": "CREATED"}],
+    }
+    refused = server.ask("POST", "/api/2.0/mlflow/webhooks", server.administrator, json=hook)
+    assert refused.status_code == 400
+    assert "non-public IP address" in refused.text
+
+
 def test_the_walk_meets_what_it_asks_for(server: Server, routes: list[tuple[str, str]]) -> None:
     reading = [route for route in routes if route[0] == "GET"]
     met = {route for route, answer in answers(server, reading, server.administrator) if CANARY in answer.text}
