@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -127,3 +128,25 @@ def test_no_suboption_is_unknown_or_idle(role: Path) -> None:
         if f".{key}" not in text and f"['{key}']" not in text and f"'{key}'" not in text
     }
     assert idle == set()
+
+
+# What writes its arguments as they are into the host's journal and Ansible's output; other modules mask secrets.
+PLAIN = {f"ansible.builtin.{name}" for name in ("command", "debug", "set_fact", "shell", "uri")}
+
+
+def tasks_of(entries: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Yield the tasks, those inside blocks included."""
+    for entry in entries:
+        yield entry
+        yield from tasks_of([task for part in ("block", "rescue", "always") for task in entry.get(part, [])])
+
+
+def test_what_shows_its_arguments_is_given_no_secret_without_no_log(role: Path) -> None:
+    tasks = chain.from_iterable(tasks_of(load(path) or []) for path in (role / "tasks").glob("*.yml"))
+    bare = {
+        task["name"]
+        for task in tasks
+        for action in task.keys() & PLAIN
+        if re.search(r"[._](password|session_key)\b", str(task[action])) and task.get("no_log") is not True
+    }
+    assert bare == set()

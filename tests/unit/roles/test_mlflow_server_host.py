@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.server
 import importlib.util
 import json
@@ -11,7 +12,9 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -94,6 +97,67 @@ def test_a_newer_releases_schema_is_refused(host: ModuleType, upgrades: list[lis
     with pytest.raises(host.HostError, match=r"revision newer, which the installed MLflow doesn't know.*restore"):
         host.migrate(host.Store(database(tmp_path / "mlflow.db", "newer")), check=False)
     assert upgrades == []
+
+
+class _Postgresql:
+    """A database of one table, with advisory locks; its sessions are those of as many threads as one likes."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.revision: str | None = None
+
+    def connect(self, _uri: str) -> _Session:
+        return _Session(self)
+
+
+class _Session:
+    autocommit = False
+
+    def __init__(self, database: _Postgresql) -> None:
+        self._database, self._locked = database, False
+        self._answer: list[tuple[str]] = []
+
+    def cursor(self) -> contextlib.nullcontext[_Session]:
+        return contextlib.nullcontext(self)
+
+    def execute(self, query: str, _values: tuple[object, ...] = ()) -> None:
+        if "pg_advisory_lock" in query:
+            self._locked = self._database.lock.acquire(timeout=30)
+        elif "version_num" in query:
+            self._answer = [(self._database.revision,)] if self._database.revision else []
+
+    def fetchall(self) -> list[tuple[str]]:
+        return self._answer
+
+    def close(self) -> None:
+        if self._locked:
+            self._database.lock.release()
+
+
+def test_of_two_migrations_at_the_same_time_one_waits_and_finds_it_done(
+    host: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database, begun, upgrades = _Postgresql(), threading.Event(), []
+
+    def upgrade(command: list[str], **_: Any) -> SimpleNamespace:
+        upgrades.append(command)
+        begun.set()
+        # Time for the other one to come as far as it can.
+        time.sleep(0.2)
+        database.revision = "new"
+        return SimpleNamespace(returncode=0, stdout="")
+
+    monkeypatch.setattr(subprocess, "run", upgrade)
+    monkeypatch.setattr(host, "connect", database.connect)
+    errors = SimpleNamespace(LockNotAvailable=TimeoutError, UndefinedTable=KeyError)
+    monkeypatch.setattr(host, "driver", lambda: SimpleNamespace(errors=errors))
+    store = host.Store("postgresql+psycopg2://mlflow@database/mlflow")
+    with ThreadPoolExecutor() as controllers:
+        first = controllers.submit(host.migrate, store, check=False)
+        assert begun.wait(10)
+        second = controllers.submit(host.migrate, store, check=False)
+        assert (first.result()["changed"], second.result()["changed"]) == (True, False)
+    assert len(upgrades) == 1
 
 
 def test_the_users_database_is_migrated_with_the_other(

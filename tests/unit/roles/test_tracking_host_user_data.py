@@ -40,8 +40,7 @@ SIGNATURE = (
 )
 
 # All but the check itself is played: each command says what it is called with, and curl takes its file from a folder.
-PLAYED = """\
-#!/bin/sh
+PLAYED = """#!/bin/sh
 echo "$(basename "$0") $*" >>"$RECORD"
 [ "$(basename "$0")" != curl ] || {
     for argument; do [ "$before" != --output ] || to=$argument; before=$argument; done
