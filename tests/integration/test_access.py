@@ -1,4 +1,4 @@
-"""Users, roles and permissions against MLflow itself with its basic-auth app: what was declared is what it enforces."""
+"""Users, roles and permissions against MLflow itself, started as on a host: what was declared is what it enforces."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ from ansible_collections.mlops.mlflow.tests.unit.support.module_run import run
 
 from tests.integration.running import serving
 
+PROGRAM = Path(__file__).parents[2] / "roles/mlflow_server/files/app/tracking_server.py"
 API = "/api/2.0/mlflow"
 API3 = "/api/3.0/mlflow"
 ADMIN = ("admin", "the-admins-passphrase")
@@ -92,6 +93,11 @@ class Server:
         """Create an experiment as a user."""
         return str(self.ask(login, "POST", "experiments/create", name=name).json()["experiment_id"])
 
+    def statuses(self, login: tuple[str, str], run: str, **more: object) -> set[int]:
+        """Log a metric often enough that each worker answers, return the statuses."""
+        metric = {"run_id": run, "key": "loss", "value": 0.5, "timestamp": 1, "step": 1, **more}
+        return {self.status(login, "POST", "runs/log-metric", **metric) for _ in range(24)}
+
     def effective(self, user: str, kind: str, resource: str) -> str:
         """Return what MLflow says that a user may do with something."""
         query = {"username": user, "resource_type": kind, "resource_id": resource}
@@ -116,8 +122,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         "MLFLOW_AUTH_ADMIN_PASSWORD": ADMIN[1],
         "MLFLOW_FLASK_SERVER_SECRET_KEY": "signs-the-sessions-of-a-test",
         "MLFLOW_BASIC_AUTH_FAIL_CLOSED": "true",
+        "RUNTIME_DIRECTORY": str(folder),
     }
-    with serving(folder, "--app-name", "basic-auth", environment=environment) as url:
+    options = ("--app-name", "basic-auth", "--workers", "2")
+    with serving(folder, *options, program=(str(PROGRAM),), environment=environment) as url:
         running = Server(url, folder)
         started = run(mlflow_health, {"url": url, "level": "ping", "deadline": 300, "timeout": 30, "retries": 1000})
         assert started["healthy"] is True, started["msg"] + (folder / "log").read_text()
@@ -296,3 +304,68 @@ def test_a_login_that_is_not_enough_is_named(server: Server, login: tuple[str, s
     server(mlflow_user, name="plain", user_password=PASSWORD)
     result = run(mlflow_access_info, {"url": server.url, "username": login[0], "password": login[1]})
     assert words in result["msg"]
+
+
+def test_the_server_remembers_who_may_log_to_a_run_and_nothing_else(server: Server) -> None:
+    for name in ("mona", "otto"):
+        server(mlflow_user, name=name, user_password=PASSWORD)
+    mona, otto = ("mona", PASSWORD), ("otto", PASSWORD)
+    run_id = server.ask(mona, "POST", "runs/create", experiment_id=server.experiment(mona, "mona's")).json()["run"][
+        "info"
+    ]["run_id"]
+    others = server.experiment(otto, "otto's")
+    model = server.ask(otto, "POST", "logged-models", experiment_id=others).json()["model"]["info"]["model_id"]
+    assert server.statuses(mona, run_id) == {200}
+
+    # Neither another user's, nor a wrong password's, nor a metric of a model of somebody else's.
+    assert server.statuses(otto, run_id) == {403}
+    assert server.statuses(ADMIN, run_id) == {200}
+    assert server.statuses(("mona", "not-her-passphrase"), run_id) == {401}
+    assert server.statuses(mona, run_id, model_id=model) == {403}
+    assert (
+        server.status(
+            mona,
+            "POST",
+            "runs/log-batch",
+            run_id=run_id,
+            metrics=[{"key": "a", "value": 1, "timestamp": 1, "model_id": model}],
+        )
+        == 403
+    )
+
+    # Behind the server's back her right is taken away: it shows that it is remembered, and for logging alone.
+    with sqlite3.connect(server.folder / "auth.db") as connection:
+        assert (
+            connection.execute(
+                "DELETE FROM role_permissions WHERE role_id IN (SELECT role_id FROM user_role_assignments JOIN users "
+                "ON users.id = user_id WHERE username = 'mona')"
+            ).rowcount
+            == 1
+        )
+    assert server.statuses(mona, run_id) == {200}
+    assert server.status(mona, "GET", "runs/get", run_id=run_id) == 403
+
+    # Any change that goes through the server ends it, in all workers at once.
+    server(mlflow_user, name="otto", state="absent")
+    assert server.statuses(mona, run_id) == {403}
+
+
+def test_a_permission_that_is_taken_back_ends_at_once(server: Server) -> None:
+    server(mlflow_user, name="nora", user_password=PASSWORD)
+    nora = ("nora", PASSWORD)
+
+    def give(permission: str) -> None:
+        entry = {"resource_type": "experiment", "resource": "the admin's", "permission": permission}
+        server(mlflow_permission, user="nora", permissions=[entry])
+
+    experiment = server.experiment(ADMIN, "the admin's")
+    created = server.ask(ADMIN, "POST", "runs/create", experiment_id=experiment).json()["run"]["info"]["run_id"]
+    assert server.statuses(nora, created) == {403}
+    give("EDIT")
+    assert server.statuses(nora, created) == {200}
+    give("READ")
+    assert server.statuses(nora, created) == {403}
+    give("EDIT")
+    assert server.statuses(nora, created) == {200}
+    server(mlflow_user, name="nora", state="absent")
+    assert server.statuses(nora, created) <= {401, 404}

@@ -1,0 +1,218 @@
+"""MLflow's tracking server, as ``mlflow server`` starts it, without what that costs a busy host.
+
+Takes the options and the environment of ``mlflow server``, and differs from it in three things:
+
+* The process that ``mlflow server`` leaves behind to wait for uvicorn becomes uvicorn: 250 MB less.
+* With basic authentication, a worker remembers which user may log to which run. MLflow asks its databases for that with
+  each metric: who the user is, the run with all of its parameters and tags, and the user's grants. These are 22 of the
+  30 statements that a metric takes.
+* With basic authentication, what is logged to a run goes straight to MLflow's Flask app, which judges and handles it
+  anyway. On its way there are three middlewares and a hundred routes that have nothing to do with it, a quarter of the
+  processor time that a metric takes.
+
+Only permission is remembered, never refusal: who isn't known to be allowed is MLflow's to judge, and the password is
+MLflow's to check with each request. It is remembered for as long as MLflow remembers a right password,
+``auth_cache_ttl_seconds``. Both end at once in all workers of a host when one of them changes users, roles or
+permissions; by itself MLflow ends them in the worker that answered alone.
+
+What it replaces of MLflow are private names: the tests hold them for each release of which the role has a lock.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+import threading
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from flask import Request
+    from werkzeug.wrappers import Response
+
+# A line for each change of access: the user whom it is about. In the service's own folder, empty at its start.
+MARK = Path(os.environ.get("RUNTIME_DIRECTORY", "/run/mlflow")) / "access-changes"
+
+# The requests whose permission depends on the user and the run alone, and the fields for which that is so: a metric
+# that names a model needs a right to the model too.
+METRIC = frozenset({"key", "value", "timestamp", "step"})
+FIELDS = {
+    "log-batch": frozenset({"run_id", "metrics", "params", "tags"}),
+    "log-metric": METRIC | {"run_id", "run_uuid"},
+    "log-parameter": frozenset({"run_id", "run_uuid", "key", "value"}),
+    "set-tag": frozenset({"run_id", "run_uuid", "key", "value"}),
+}
+LOGGING = {f"/{api}/2.0/mlflow/runs/{name}": fields for api in ("api", "ajax-api") for name, fields in FIELDS.items()}
+# MLflow's middlewares that do nothing for these requests.
+IDLE = {"fastapi_permission_middleware", "gateway_timing_middleware", "workspace_context_middleware"}
+ACCESS = re.compile(r"/mlflow/(?:users|roles)/|/permissions/")
+
+
+def logged_run(path: str, body: object) -> str | None:
+    """Return the run that a request logs to, if nothing else in it bears on whether it may.
+
+    Args:
+        path: the request's path.
+        body: its parsed JSON.
+
+    Returns:
+        The run's id, or None for any request that MLflow itself has to judge.
+    """
+    if path not in LOGGING or not isinstance(body, dict) or not body.keys() <= LOGGING[path]:
+        return None
+    metrics = body.get("metrics", [])
+    if not isinstance(metrics, list) or not all(isinstance(one, dict) and one.keys() <= METRIC for one in metrics):
+        return None
+    # As MLflow's own check reads it.
+    run = body.get("run_id", body.get("run_uuid"))
+    return run if isinstance(run, str) else None
+
+
+class Memory:
+    """What a worker remembers of who may log to which run, and what all workers of a host have changed.
+
+    Args:
+        mark: file that all of them write to, there or not.
+        seconds: for how long a permission is remembered.
+        size: how many are.
+        forget: called with a user's name when something about the user has changed.
+    """
+
+    def __init__(self, mark: Path, seconds: float, size: int, forget: Callable[[str], None]) -> None:
+        from cachetools import TTLCache
+
+        self._mark = mark
+        self._read = 0
+        self._forget = forget
+        self._permitted: TTLCache[tuple[object, ...], bool] = TTLCache(size, seconds)
+        self._lock = threading.Lock()
+
+    def changes(self) -> int:
+        """Forget whom others have changed; return a number that is another one after each change."""
+        try:
+            size = self._mark.stat().st_size
+        except FileNotFoundError:
+            return 0
+        with self._lock:
+            if size > self._read:
+                with self._mark.open("rb") as mark:
+                    mark.seek(self._read)
+                    for name in mark.read(size - self._read).splitlines():
+                        self._forget(json.loads(name))
+                self._read = size
+        return size
+
+    def permits(self, key: tuple[object, ...]) -> bool:
+        """Tell whether it was permitted."""
+        with self._lock:
+            return key in self._permitted
+
+    def permit(self, key: tuple[object, ...]) -> None:
+        """Remember a permission."""
+        with self._lock:
+            self._permitted[key] = True
+
+    def note(self, request: Request, response: Response) -> None:
+        """Let all workers know of a change of users, roles or permissions."""
+        if request.method != "GET" and response.status_code < 400 and ACCESS.search(request.path):
+            body = request.get_json(silent=True)
+            name = body.get("username") if isinstance(body, dict) else None
+            with self._mark.open("ab", buffering=0) as mark:
+                mark.write(json.dumps(name or request.args.get("username", "")).encode() + b"\n")
+
+
+def create_app() -> Any:
+    """Return MLflow's app with basic authentication and with this memory; uvicorn's workers call it."""
+    from flask import g, request
+
+    app: Any = import_module("mlflow.server").app
+    auth: Any = import_module("mlflow.server.auth")
+    settings: Any = import_module("mlflow.environment_variables")
+    # In another workspace the same run may be another one.
+    remembers = auth.auth_config.auth_cache_ttl_seconds > 0 and not settings.MLFLOW_ENABLE_WORKSPACES.get()
+    if remembers:
+        seconds, size = auth.auth_config.auth_cache_ttl_seconds, auth.auth_config.auth_cache_max_size
+        memory = Memory(MARK, seconds, size, auth._invalidate_user_auth_cache)
+        judge, authenticate = auth._before_request, auth._authenticate_cached
+
+        def check_password(username: str, password: str) -> Any:
+            memory.changes()
+            return authenticate(username, password)
+
+        def check() -> Any:
+            run = logged_run(request.path, request.get_json(silent=True)) if request.method == "POST" else None
+            if run is None or not isinstance(login := auth.authenticate_request(), auth.Authorization):
+                return judge()
+            # Counted before MLflow is asked: what it permits is of no use where there is a change meanwhile.
+            key = (memory.changes(), login.username, request.path, run)
+            if memory.permits(key):
+                g.mlflow_authenticated_user = login.username
+                return None
+            refusal = judge()
+            if refusal is None:
+                memory.permit(key)
+            return refusal
+
+        def note(response: Response) -> Response:
+            memory.note(request, response)
+            return response
+
+        auth._before_request, auth._authenticate_cached = check, check_password
+        app.after_request(note)
+    fastapi_app = auth.create_app(app)
+    return straight(fastapi_app, auth) if remembers else fastapi_app
+
+
+def straight(fastapi_app: Any, auth: Any) -> Any:
+    """Lead what is logged to runs past the middlewares and routes that don't concern it.
+
+    MLflow's checks of host and origin stay before it. Where MLflow has a middleware that isn't known here, or comes to
+    handle these requests elsewhere than in its Flask app, they go MLflow's way.
+    """
+    from starlette.applications import Starlette
+    from starlette.middleware.base import BaseHTTPMiddleware
+    from starlette.routing import Mount
+
+    functions = [one for one in fastapi_app.user_middleware if one.cls is BaseHTTPMiddleware]
+    scope = {"type": "http", "method": "POST", "root_path": "", "headers": [], "query_string": b""}
+    native = auth._native_fastapi_routes(fastapi_app)
+    if not {one.kwargs["dispatch"].__name__ for one in functions} <= IDLE or any(
+        auth._scope_matches_native_route(native, {**scope, "path": path}) for path in LOGGING
+    ):
+        return fastapi_app
+    checks = [one for one in fastapi_app.user_middleware if one not in functions]
+    flask = Starlette(routes=[one for one in fastapi_app.routes if isinstance(one, Mount)], middleware=checks)
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        direct = scope["type"] == "http" and scope["path"] in LOGGING
+        await (flask if direct else fastapi_app)(scope, receive, send)
+
+    return app
+
+
+def become(command: list[str], *, extra_env: Mapping[str, str], **_: object) -> None:
+    """Replace this process by uvicorn, of which the last argument names the app."""
+    os.environ.update(extra_env)
+    if command[-1] == "mlflow.server.auth:create_app":
+        here = Path(__file__)
+        command = [*command[:-1], "--app-dir", str(here.parent), f"{here.stem}:{create_app.__name__}"]
+    os.execv(command[0], command)
+
+
+def main() -> None:
+    """Start the server."""
+    server: Any = import_module("mlflow.server")
+    settings: Any = import_module("mlflow.environment_variables")
+    # What runs jobs is started beside uvicorn, and needs the process that waits.
+    if not settings.MLFLOW_SERVER_ENABLE_JOB_EXECUTION.get():
+        server._exec_cmd = become
+    import_module("mlflow.cli").cli(["server", *sys.argv[1:]])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,123 @@
+"""What is logged to runs goes straight to MLflow's Flask app, as long as nobody else has a say in it."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from mlflow.server import auth
+from starlette.middleware.base import BaseHTTPMiddleware
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+
+FILE = Path(__file__).parents[2] / "roles/mlflow_server/files/app/tracking_server.py"
+METRIC = "/api/2.0/mlflow/runs/log-metric"
+SETTINGS = (
+    "[mlflow]\ndefault_permission = NO_PERMISSIONS\ndatabase_uri = sqlite:///auth.db\nauth_cache_ttl_seconds = 60\n"
+)
+
+
+@pytest.fixture
+def server() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("tracking_server", FILE)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def build(*middlewares: str) -> FastAPI:
+    """Return an app as MLflow builds it: a class that checks, functions, a native route, and Flask's mount."""
+    app = FastAPI()
+    app.add_middleware(Refusing)
+    for name in middlewares:
+
+        async def function(request: Any, call_next: Any, name: str = name) -> Any:
+            answer = await call_next(request)
+            answer.headers["passed"] = name
+            return answer
+
+        function.__name__ = name
+        app.add_middleware(BaseHTTPMiddleware, dispatch=function)
+    app.mount("/", PlainTextResponse("flask"))
+    return app
+
+
+def post(app: Any, path: str, host: str = "admitted") -> tuple[int, str, str]:
+    """Return the status of a request's answer, its text, and the function that it has passed."""
+    sent: list[dict[str, Any]] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": "POST", "path": path, "headers": [(b"host", host.encode())]}
+    asyncio.run(app({**scope, "root_path": "", "query_string": b"", "scheme": "https"}, receive, send))
+    text = b"".join(message.get("body", b"") for message in sent[1:]).decode()
+    return sent[0]["status"], text, dict(sent[0]["headers"]).get(b"passed", b"").decode()
+
+
+class Refusing:
+    """Refuses a host, as MLflow's security does."""
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        refused = (b"host", b"refused") in scope.get("headers", [])
+        await (PlainTextResponse("refused", 403) if refused else self.app)(scope, receive, send)
+
+
+def test_only_what_is_logged_goes_past_the_middlewares(server: ModuleType) -> None:
+    app = server.straight(build("gateway_timing_middleware"), auth)
+    assert post(app, METRIC) == (200, "flask", "")
+    assert post(app, "/api/2.0/mlflow/runs/create") == (200, "flask", "gateway_timing_middleware")
+    assert post(app, METRIC, "refused") == (403, "refused", "")
+
+
+def test_an_unknown_middleware_has_its_say(server: ModuleType) -> None:
+    app = server.straight(build("gateway_timing_middleware", "new_middleware"), auth)
+    assert post(app, METRIC) == (200, "flask", "new_middleware")
+
+
+def test_a_route_outside_flask_has_its_say(server: ModuleType) -> None:
+    app = build("fastapi_permission_middleware")
+    app.router.routes.insert(0, Route("/{path:path}", lambda _: PlainTextResponse("native"), methods=["POST"]))
+    assert post(server.straight(app, auth), METRIC) == (200, "native", "fastapi_permission_middleware")
+
+
+@pytest.mark.parametrize(("environment", "kind"), [({}, "function"), ({"MLFLOW_ENABLE_WORKSPACES": "true"}, "FastAPI")])
+def test_mlflow_itself_is_built_so(tmp_path: Path, environment: dict[str, str], kind: str) -> None:
+    settings = tmp_path / "basic_auth.ini"
+    settings.write_text(SETTINGS)
+    built = subprocess.run(
+        [sys.executable, "-c", "import tracking_server; print(type(tracking_server.create_app()).__name__)"],
+        env={
+            **os.environ,
+            "PYTHONPATH": str(FILE.parent),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "MLFLOW_BACKEND_STORE_URI": f"sqlite:///{tmp_path}/mlflow.db",
+            "MLFLOW_AUTH_CONFIG_PATH": str(settings),
+            "MLFLOW_AUTH_ADMIN_USERNAME": "admin",
+            "MLFLOW_AUTH_ADMIN_PASSWORD": "the-admins-passphrase",
+            "MLFLOW_FLASK_SERVER_SECRET_KEY": "signs-the-sessions-of-a-test",
+            "_MLFLOW_SGI_NAME": "uvicorn",
+            **environment,
+        },
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert built.stdout.split() == [kind], built.stderr[-2000:]

@@ -1,0 +1,86 @@
+"""Which requests the tracking server answers from its memory of who may log where."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+FILE = Path(__file__).parents[3] / "roles/mlflow_server/files/app/tracking_server.py"
+RUNS = "/api/2.0/mlflow/runs"
+METRIC = {"key": "loss", "value": 0.5, "timestamp": 1, "step": 2}
+
+
+@pytest.fixture
+def app() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("tracking_server", FILE)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        # As MLflow's own client sends it: with the id under both of its names.
+        (f"{RUNS}/log-metric", {"run_id": "r", "run_uuid": "r", **METRIC}),
+        (f"{RUNS}/log-metric", {"run_uuid": "r", **METRIC}),
+        ("/ajax-api/2.0/mlflow/runs/log-metric", {"run_id": "r", **METRIC}),
+        (f"{RUNS}/log-parameter", {"run_id": "r", "key": "depth", "value": "3"}),
+        (f"{RUNS}/set-tag", {"run_id": "r", "key": "team", "value": "a"}),
+        (f"{RUNS}/log-batch", {"run_id": "r", "metrics": [METRIC, METRIC], "params": [{"key": "depth"}], "tags": []}),
+        (f"{RUNS}/log-batch", {"run_id": "r"}),
+    ],
+)
+def test_what_is_logged_to_a_run(app: ModuleType, path: str, body: dict[str, Any]) -> None:
+    assert app.logged_run(path, body) == "r"
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        # A right to the model is needed too, under either of the names that MLflow knows.
+        (f"{RUNS}/log-metric", {"run_id": "r", **METRIC, "model_id": "m"}),
+        (f"{RUNS}/log-metric", {"run_id": "r", **METRIC, "modelId": "m"}),
+        (f"{RUNS}/log-batch", {"run_id": "r", "metrics": [METRIC, METRIC | {"model_id": "m"}]}),
+        (f"{RUNS}/log-batch", {"run_id": "r", "metrics": {"model_id": "m"}}),
+        (f"{RUNS}/log-batch", {"run_id": "r", "metrics": ["m"]}),
+        (f"{RUNS}/log-batch", {"run_id": "r", "run_uuid": "another"}),
+        (f"{RUNS}/log-metric", {"runId": "r", **METRIC}),
+        (f"{RUNS}/log-metric", METRIC),
+        (f"{RUNS}/log-metric", {"run_id": ["r"], **METRIC}),
+        (f"{RUNS}/log-metric", {"run_id": None, "run_uuid": "r", **METRIC}),
+        (f"{RUNS}/log-metric", ["r"]),
+        (f"{RUNS}/log-metric", None),
+        # Other routes, and what only looks like one.
+        (f"{RUNS}/log-model", {"run_id": "r"}),
+        (f"{RUNS}/delete", {"run_id": "r"}),
+        (f"{RUNS}/log-metric/", {"run_id": "r"}),
+        (f"/prefix{RUNS}/log-metric", {"run_id": "r"}),
+        ("/api/2.0/mlflow/experiments/log-metric", {"run_id": "r"}),
+    ],
+)
+def test_what_mlflow_has_to_judge(app: ModuleType, path: str, body: object) -> None:
+    assert app.logged_run(path, body) is None
+
+
+@pytest.mark.parametrize(
+    ("given", "started"),
+    [
+        ("mlflow.server.auth:create_app", ["--app-dir", str(FILE.parent), "tracking_server:create_app"]),
+        ("mlflow.server.fastapi_app:app", ["mlflow.server.fastapi_app:app"]),
+    ],
+)
+def test_it_becomes_uvicorn(app: ModuleType, monkeypatch: pytest.MonkeyPatch, given: str, started: list[str]) -> None:
+    called: list[Any] = []
+    environment: dict[str, str] = {}
+    monkeypatch.setattr(app.os, "execv", lambda *arguments: called.append(arguments))
+    monkeypatch.setattr(app.os, "environ", environment)
+    app.become(["/python", "-m", "uvicorn", "--factory", given], extra_env={"A": "1"}, synchronous=False)
+    assert called == [("/python", ["/python", "-m", "uvicorn", "--factory", *started])]
+    assert environment == {"A": "1"}
