@@ -4,8 +4,8 @@ Run ``make sandbox`` first, then ``python -m benchmarks.login``. Beside the depl
 more for as long as this takes, without MLflow's basic authentication and without nginx asking for a login: that is the
 baseline. Both keep to the same database. Rounds alternate; clients come over TLS, each on a connection that it keeps.
 
-What nginx and MLflow remember of a right login is not what costs. For each request of a user MLflow asks its databases
-anew who that is, what the run belongs to and who may change it; for the administrator it asks less.
+Of a client that logs to a run, nginx and MLflow remember the login and the permission; see
+roles/mlflow_server/files/app/tracking_server.py, which makes the ratio what it is.
 """
 
 from __future__ import annotations
@@ -22,13 +22,14 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from tests.deploy.deployment import ROOT, Deployment
 
+SANDBOX = ROOT / "inventories/sandbox"
 API = "/api/2.0/mlflow"
 BASELINE = Path(__file__).with_name("without_login.sh")
 BASELINE_PORT = 8443
@@ -91,9 +92,25 @@ def rate(server: Server, experiment: str, clients: int, seconds: float) -> float
     return sum(done) / (time.monotonic() - started)
 
 
+def sandbox(*, as_administrator: bool = False) -> tuple[Server, str]:
+    """Return the deployed server as a new user, or the administrator, reaches it, and an experiment of that user's."""
+    environment = Deployment(SANDBOX).client_environment()
+    host = urlsplit(environment["MLFLOW_TRACKING_URI"]).hostname or ""
+    trust = ssl.create_default_context(cafile=environment["MLFLOW_TRACKING_SERVER_CERT_PATH"])
+    login = environment["MLFLOW_TRACKING_USERNAME"], environment["MLFLOW_TRACKING_PASSWORD"]
+    server = Server("with login", host, 443, trust, login)
+    name = f"benchmark-{secrets.token_hex(4)}"
+    if not as_administrator:
+        login = name, secrets.token_urlsafe(24)
+        server.post(server.connect(), "users/create", {"username": login[0], "password": login[1]})
+        server = replace(server, login=login)
+    return server, server.post(server.connect(), "experiments/create", {"name": name})["experiment_id"]
+
+
 @contextmanager
-def baseline(deployment: Deployment) -> Iterator[None]:
+def baseline() -> Iterator[None]:
     """Run the same service without a login on the host, for a while."""
+    deployment = Deployment(SANDBOX)
     script = BASELINE.read_text()
     deployment.on_host(f"PORT={BASELINE_PORT}\n{script}\nstart")
     try:
@@ -111,25 +128,10 @@ def main() -> None:
     parser.add_argument("--administrator", action="store_true", help="log as the administrator, not as a user")
     options = parser.parse_args()
 
-    deployment = Deployment(ROOT / "inventories/sandbox")
-    environment = deployment.client_environment()
-    host = urlsplit(environment["MLFLOW_TRACKING_URI"]).hostname or ""
-    trust = ssl.create_default_context(cafile=environment["MLFLOW_TRACKING_SERVER_CERT_PATH"])
-    administrator = Server(
-        "administrator",
-        host,
-        443,
-        trust,
-        (environment["MLFLOW_TRACKING_USERNAME"], environment["MLFLOW_TRACKING_PASSWORD"]),
-    )
-    user = (f"benchmark-{secrets.token_hex(4)}", secrets.token_urlsafe(24))
-    administrator.post(administrator.connect(), "users/create", {"username": user[0], "password": user[1]})
-    who = administrator.login if options.administrator else user
-    with_login = Server("with login", host, 443, trust, who)
-    without_login = Server("without login", host, BASELINE_PORT, trust)
-    experiment = with_login.post(with_login.connect(), "experiments/create", {"name": user[0]})["experiment_id"]
+    with_login, experiment = sandbox(as_administrator=options.administrator)
+    without_login = Server("without login", with_login.host, BASELINE_PORT, with_login.trust)
 
-    with baseline(deployment):
+    with baseline():
         for clients in options.clients:
             rates: dict[str, list[float]] = {server.name: [] for server in (without_login, with_login)}
             busy = time.process_time(), time.monotonic()
