@@ -8,9 +8,10 @@ import pytest
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
 
-from tests.contracts.variables import ROOT
+from tests.contracts.variables import ROOT, load
 
 TEMPLATE = ROOT / "playbooks/templates/summary.txt.j2"
+PLAYBOOK = ROOT / "playbooks/summary.yml"
 GOOD = {"check": "root_user", "ok": True, "detail": "", "remedy": ""}
 BAD = {"check": "ebs_encryption", "ok": False, "detail": "plain disks", "remedy": "encrypt them"}
 UNKNOWN = {"check": "guardduty", "ok": None, "detail": "nobody may look", "remedy": "allow it"}
@@ -40,10 +41,14 @@ VARIABLES: dict[str, Any] = {
 }
 
 
+def templated(text: str, **overrides: Any) -> Any:
+    """Return what a template says with these answers."""
+    return Templar(DataLoader(), variables={**VARIABLES, **overrides}).template(trust_as_template(text))
+
+
 def summary(**overrides: Any) -> list[str]:
     """Return the lines of the summary."""
-    templar = Templar(DataLoader(), variables={**VARIABLES, **overrides})
-    text: str = templar.template(trust_as_template(TEMPLATE.read_text()))
+    text: str = templated(TEMPLATE.read_text(), **overrides)
     return text.splitlines()
 
 
@@ -61,6 +66,26 @@ def test_the_account_s_findings_are_named_one_line_each_with_its_remedy() -> Non
 def test_of_an_account_without_findings_one_line_is_said() -> None:
     account = {"account_id": "123456789012", "findings": [GOOD]}
     assert "Account           123456789012: 1 of 1 checks passed" in summary(__summary_account=account)
+
+
+@pytest.mark.parametrize(
+    ("connection", "looked"),
+    [
+        ({"region": "eu-west-1"}, True),
+        ({"region": "eu-west-1", "endpoint_url": ""}, True),
+        ({"region": "eu-west-1", "endpoint_url": "http://10.41.0.1:5566"}, False),
+    ],
+)
+def test_a_local_aws_is_not_looked_at_as_an_account(connection: dict[str, str], looked: bool) -> None:
+    (play,) = load(PLAYBOOK)
+    (task,) = (task for task in play["tasks"][0]["block"] if "mlops.mlflow.account_info" in task)
+    assert templated("{{ " + task["when"] + " }}", mlflow_aws=connection) is looked
+
+
+def test_of_an_account_that_was_not_looked_at_nothing_is_said() -> None:
+    lines = summary(__summary_account={"changed": False, "skipped": True})
+    assert "Identity          arn:role" in lines
+    assert not [line for line in lines if line.startswith("Account") or "checks passed" in line]
 
 
 @pytest.mark.parametrize(
