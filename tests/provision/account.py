@@ -131,7 +131,7 @@ def test_the_vpc_names_its_hosts_and_has_one_way_out(account: Account) -> None:
 def test_the_subnets_are_public_and_private_in_two_zones(account: Account) -> None:
     zones = [f"{account.region}a", f"{account.region}b"]
     wanted = {
-        cidr: (zone, tier == "public", account.tagged(f"{account.name}-{tier}-{zone}"))
+        cidr: (zone, False, account.tagged(f"{account.name}-{tier}-{zone}"))
         for tier, cidrs in (("public", account.public), ("private", account.private))
         for cidr, zone in zip(cidrs, zones, strict=True)
     }

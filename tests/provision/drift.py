@@ -277,6 +277,13 @@ DRIFT = {
         lambda a: describe_differently(a, "tracking", "egress"), "Make the tracking hosts' security group", "by hand"
     ),
     "a tag put onto the VPC": Drift(lambda a: tag(a, a.vpc["VpcId"]), "Make the VPC"),
+    "public addresses for whatever is launched beside the hosts": Drift(
+        lambda a: a.ec2.modify_subnet_attribute(
+            SubnetId=a.subnets[a.public[1]]["SubnetId"], MapPublicIpOnLaunch={"Value": True}
+        ),
+        "Make the subnets",
+        "public 10.46.16.0/20",
+    ),
     "public addresses for the database's subnets": Drift(
         lambda a: a.ec2.modify_subnet_attribute(
             SubnetId=a.subnets[a.private[1]]["SubnetId"], MapPublicIpOnLaunch={"Value": True}
