@@ -1,4 +1,4 @@
-"""A filter that compares a bucket's settings with the wanted ones."""
+"""Filters that compare a bucket's settings with the wanted ones."""
 
 from __future__ import annotations
 
@@ -26,6 +26,20 @@ def _as_list(value: Any) -> list[Any]:
 def _encryption(rules: Any) -> str:
     default = (rules[0] if rules else {}).get("ApplyServerSideEncryptionByDefault", {})
     return " ".join(filter(None, [default.get("SSEAlgorithm", "none"), default.get("KMSMasterKeyID", "")]))
+
+
+def key_left_behind(settings: Mapping[str, Any], kms_key: str) -> str:
+    """Return the KMS key under which the bucket's objects are, where another one or none shall encrypt it.
+
+    The hosts' role is allowed the wanted key alone, so it would no longer read them. Nobody needs leave for S3's own
+    encryption, nor for `aws/s3`, the key that AWS keeps for each account.
+    """
+    rules = settings["encryption"]
+    now = (rules[0] if rules else {}).get("ApplyServerSideEncryptionByDefault", {}).get("KMSMasterKeyID", "")
+    # S3 keeps a key by the name that it was given, which may be its id alone.
+    if settings["empty"] or now == kms_key or kms_key.endswith(f"/{now}") or now.endswith("alias/aws/s3"):
+        return ""
+    return str(now)
 
 
 def _lifecycle(rules: Any, rule_id: str) -> str:
@@ -76,4 +90,4 @@ class FilterModule:
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         """Return the filters by name."""
-        return {"bucket_drift": bucket_drift}
+        return {"bucket_drift": bucket_drift, "key_left_behind": key_left_behind}

@@ -1,4 +1,4 @@
-"""Drift of the bucket: every setting that matters is noticed, no other spelling of the same is."""
+"""Drift of the bucket: every setting that matters is noticed, no other spelling of the same is; and its key."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import copy
 from typing import Any
 
 import pytest
-from ansible_collections.mlops.mlflow.plugins.filter.artifact_store import bucket_drift
+from ansible_collections.mlops.mlflow.plugins.filter.artifact_store import bucket_drift, key_left_behind
 
 POLICY = {
     "Version": "2012-10-17",
@@ -106,3 +106,34 @@ def test_another_kms_key_is_drift() -> None:
     assert bucket_drift({**CONVERGED, "encryption": rules}, {**WANTED, "encryption": "aws:kms arn:two"}) == [
         "encryption: aws:kms arn:one -> aws:kms arn:two"
     ]
+
+
+ONE, TWO = (f"arn:aws:kms:eu-central-1:123456789012:key/{number * 8}" for number in "12")
+
+
+def encrypted(algorithm: str, key: str = "", *, empty: bool = False) -> dict[str, Any]:
+    """Return the settings of a bucket that encrypts so."""
+    default = {"SSEAlgorithm": algorithm, **({"KMSMasterKeyID": key} if key else {})}
+    return {**CONVERGED, "encryption": [{"ApplyServerSideEncryptionByDefault": default}], "empty": empty}
+
+
+@pytest.mark.parametrize("wanted", [TWO, ""])
+def test_another_key_leaves_the_objects_under_the_old_one_behind(wanted: str) -> None:
+    assert key_left_behind(encrypted("aws:kms", ONE), wanted) == ONE
+
+
+@pytest.mark.parametrize(
+    ("settings", "wanted"),
+    [
+        (encrypted("aws:kms", ONE), ONE),
+        (encrypted("aws:kms", ONE.rpartition("/")[2]), ONE),
+        (encrypted("aws:kms", ONE, empty=True), TWO),
+        (encrypted("aws:kms", ONE, empty=True), ""),
+        (encrypted("AES256"), ONE),
+        ({**CONVERGED, "encryption": []}, ONE),
+        (encrypted("aws:kms"), ""),
+        (encrypted("aws:kms", "alias/aws/s3"), ONE),
+    ],
+)
+def test_no_object_is_left_behind_that_hosts_could_not_read(settings: dict[str, Any], wanted: str) -> None:
+    assert key_left_behind(settings, wanted) == ""
