@@ -113,6 +113,7 @@ def _tagged(ec2: Any, operation: str, key: str, id_key: str, filters: Any) -> li
             "cidr": item.get("CidrBlock", ""),
             "map_public": bool(item.get("MapPublicIpOnLaunch")),
             "route_table_ids": sorted(item.get("RouteTableIds") or []),
+            "policy": json.loads(item.get("PolicyDocument") or "{}"),
         }
         for item in pages[key]
         # AWS goes on listing a deleted endpoint for a while.

@@ -133,6 +133,10 @@ network:
           returned: always
           type: list
           elements: str
+        policy:
+          description: Its policy, where it is an endpoint.
+          returned: always
+          type: dict
     subnets:
       description: Subnets, in the same form.
       returned: always

@@ -65,6 +65,14 @@ class Account:
         return {subnet["CidrBlock"]: subnet for subnet in self.in_vpc("describe_subnets", "Subnets")}
 
     @property
+    def endpoint(self) -> dict[str, Any]:
+        """The one VPC endpoint."""
+        found = self.in_vpc("describe_vpc_endpoints", "VpcEndpoints")
+        # AWS goes on listing a deleted one for a while.
+        (endpoint,) = (entry for entry in found if entry["State"].lower() not in ("deleting", "deleted"))
+        return endpoint
+
+    @property
     def database(self) -> dict[str, Any]:
         """The one database."""
         (database,) = self.rds.describe_db_instances()["DBInstances"]
@@ -160,14 +168,24 @@ def test_the_public_subnets_lead_to_the_internet_and_the_private_ones_nowhere(ac
 
 
 def test_s3_is_reached_inside_aws_from_both_tables(account: Account) -> None:
-    found = account.in_vpc("describe_vpc_endpoints", "VpcEndpoints")
-    # AWS goes on listing a deleted one for a while.
-    (endpoint,) = (entry for entry in found if entry["State"].lower() not in ("deleting", "deleted"))
+    endpoint = account.endpoint
     tables = account.in_vpc("describe_route_tables", "RouteTables")
     assert endpoint["VpcEndpointType"] == "Gateway"
     assert endpoint["ServiceName"] == f"com.amazonaws.{account.region}.s3"
     assert set(endpoint["RouteTableIds"]) == {table["RouteTableId"] for table in tables if table["Tags"]}
     assert tags(endpoint["Tags"]) == account.tagged(account.name)
+
+
+def test_through_the_s3_endpoint_other_accounts_keys_only_download(account: Account) -> None:
+    own, anybody = json.loads(account.endpoint["PolicyDocument"])["Statement"]
+    everywhere = {"Effect": "Allow", "Principal": "*", "Resource": "*"}
+    assert own == {
+        **everywhere,
+        "Sid": "UseAsThisAccount",
+        "Action": "s3:*",
+        "Condition": {"StringEquals": {"aws:PrincipalAccount": account.number}},
+    }
+    assert anybody == {**everywhere, "Sid": "Download", "Action": "s3:GetObject"}
 
 
 def test_clients_reach_https_administrators_ssh_and_nobody_anything_else(account: Account) -> None:

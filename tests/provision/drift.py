@@ -62,9 +62,17 @@ def gateway(account: Account) -> str:
 
 def untie_endpoint(account: Account) -> None:
     """Take the private route table off the S3 endpoint."""
-    (endpoint,) = account.in_vpc("describe_vpc_endpoints", "VpcEndpoints")
     account.ec2.modify_vpc_endpoint(
-        VpcEndpointId=endpoint["VpcEndpointId"], RemoveRouteTableIds=[table(account, "private")]
+        VpcEndpointId=account.endpoint["VpcEndpointId"], RemoveRouteTableIds=[table(account, "private")]
+    )
+
+
+def open_endpoint(account: Account) -> None:
+    """Let everybody's keys do everything in S3 through the endpoint, as one without a policy of its own does."""
+    statement = {"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}
+    account.ec2.modify_vpc_endpoint(
+        VpcEndpointId=account.endpoint["VpcEndpointId"],
+        PolicyDocument=json.dumps({"Version": "2008-10-17", "Statement": [statement]}),
     )
 
 
@@ -291,7 +299,10 @@ DRIFT = {
         "Make the subnets",
         "private 10.46.144.0/20",
     ),
-    "S3's endpoint untied": Drift(untie_endpoint, "Make the S3 endpoint"),
+    "S3's endpoint untied": Drift(untie_endpoint, "Change who may use the S3 endpoint", "+  - rtb-"),
+    "S3's endpoint opened to everybody's keys": Drift(
+        open_endpoint, "Change who may use the S3 endpoint", "+ aws:PrincipalAccount:"
+    ),
     "names in the VPC switched off": Drift(
         lambda a: a.ec2.modify_vpc_attribute(VpcId=a.vpc["VpcId"], EnableDnsHostnames={"Value": False}), "Make the VPC"
     ),

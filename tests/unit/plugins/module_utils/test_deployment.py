@@ -262,21 +262,21 @@ def test_parameters_without_a_value_are_left_out_and_a_missing_group_has_none() 
         read_parameters(Client(describe_db_parameters=refusal("AccessDenied", 403)), "g")
 
 
-def test_an_endpoint_names_its_route_tables() -> None:
+def test_an_endpoint_names_its_route_tables_and_its_policy() -> None:
     pages: dict[str, Any] = {
         "describe_vpcs": {"Vpcs": []},
         "describe_subnets": {"Subnets": []},
         "describe_route_tables": {"RouteTables": []},
         "describe_security_groups": {"SecurityGroups": []},
     }
-    endpoint = {"VpcEndpointId": "vpce-1", "RouteTableIds": ["rtb-2", "rtb-1"]}
+    endpoint = {"VpcEndpointId": "vpce-1", "RouteTableIds": ["rtb-2", "rtb-1"], "PolicyDocument": '{ "Statement": [] }'}
     ec2 = Client(
         describe_availability_zones={"AvailabilityZones": []},
         describe_vpc_endpoints={"VpcEndpoints": [endpoint]},
         **pages,
     )
     (found,) = read_network(ec2, TAGS)["endpoints"]
-    assert found["route_table_ids"] == ["rtb-1", "rtb-2"]
+    assert (found["route_table_ids"], found["policy"]) == (["rtb-1", "rtb-2"], {"Statement": []})
 
 
 @pytest.mark.parametrize(
