@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.mlops.mlflow.plugins.module_utils.account import CHECKS, Check, read_account_checks
+from ansible_collections.mlops.mlflow.tests.unit.support.canned import canned
 from botocore.exceptions import ClientError, ConnectTimeoutError
 
 CALLER = "arn:aws:iam::123456789012:user/ops"
@@ -58,12 +59,7 @@ class Account:
     def _call(self, service: str, operation: str) -> Callable[..., Any]:
         def call(**request: Any) -> Any:
             self.called.append(f"{service}:{operation.title().replace('_', '')}")
-            answer = self._answers[f"{service}.{operation}"]
-            if callable(answer):
-                answer = answer(request)
-            if isinstance(answer, Exception):
-                raise answer
-            return answer
+            return canned(self._answers[f"{service}.{operation}"], request)
 
         return call
 

@@ -19,6 +19,7 @@ from ansible_collections.mlops.mlflow.plugins.module_utils.deployment import (
     read_parameters,
     read_secrets,
 )
+from ansible_collections.mlops.mlflow.tests.unit.support.canned import canned
 from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError
 
 ACCOUNT = "123456789012"
@@ -40,12 +41,7 @@ class Client:
     def __getattr__(self, operation: str) -> Callable[..., Any]:
         def call(**request: Any) -> Any:
             self.requests.append((operation, request))
-            answer = self._answers[operation]
-            if callable(answer):
-                answer = answer(request)
-            if isinstance(answer, Exception):
-                raise answer
-            return answer
+            return canned(self._answers[operation], request)
 
         return call
 
