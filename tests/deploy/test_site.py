@@ -14,11 +14,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import requests
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from playwright.sync_api import Error as BrowserError
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Locator, Page, sync_playwright
 
 from sandbox.containers import BODY_LABEL
 from tests.deploy.deployment import ROOT, Deployment, Play, execute
@@ -223,8 +224,34 @@ def test_the_example_logs_a_run_that_ends_in_s3_and_postgresql(deployment: Deplo
     assert set(sessions) == {"t"}
 
 
-def shown(page: Page, url: str, text: str) -> None:
-    """Open ``url`` and wait until ``text`` is on it.
+# One artifact of each kind that a browser shows by other means, such as a frame with scripts of its own, or a canvas.
+ARTIFACTS = {
+    "report.html": "<p id=said></p><script>said.textContent = 'its script ' + new Function('return `ran`')()</script>",
+    "paper.pdf": """%PDF-1.1
+1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj
+2 0 obj<</Type/Pages/Kids[3 0 R]/Count 1>>endobj
+3 0 obj<</Type/Page/Parent 2 0 R/MediaBox[0 0 200 200]>>endobj
+trailer<</Root 1 0 R>>
+""",
+    "folder/settings.json": '{"kept": "in a folder"}',
+    "notes.md": "*emphasised*",
+    "table.csv": "column,other\n1,2\n",
+}
+
+
+def artifacts_url(deployment: Deployment) -> str:
+    """Return where the example's run keeps its artifacts, as clients address them."""
+    path = r"/api/2.0/mlflow-artifacts/artifacts/\1/\2/artifacts"
+    return re.sub(r"/#/experiments/(\d+)/runs/(\w+)$", path, str(deployment.state["run_url"]))
+
+
+def login_of(environment: Mapping[str, str]) -> tuple[str, str]:
+    """Return the administrator's name and password."""
+    return environment["MLFLOW_TRACKING_USERNAME"], environment["MLFLOW_TRACKING_PASSWORD"]
+
+
+def shown(page: Page, url: str, sign: Locator) -> None:
+    """Open ``url`` and wait until ``sign`` is on it.
 
     Chromium drops what it is loading whenever an address appears on any of the machine's interfaces, and the tests
     beside this one make Docker networks. A person would load the page again; here too, for this one error only.
@@ -234,17 +261,28 @@ def shown(page: Page, url: str, text: str) -> None:
     for _ in range(10):
         failures.clear()
         with contextlib.suppress(BrowserError):
+            # Pages differ in what follows the #, which alone would load nothing anew.
+            page.goto("about:blank")
             page.goto(url)
-            page.get_by_text(text).first.wait_for(timeout=30_000)
+            sign.first.wait_for(timeout=30_000)
             return
         if not any("ERR_NETWORK_CHANGED" in failure for failure in failures):
             break
-    raise AssertionError(f"{url} doesn't show {text!r} but {page.inner_text('body')!r}; failed requests: {failures}")
+    raise AssertionError(f"{url} doesn't show {sign} but {page.inner_text('body')!r}; failed requests: {failures}")
 
 
-def test_the_user_interface_shows_the_run(deployment: Deployment) -> None:
+def test_the_user_interface_shows_all_that_there_is(deployment: Deployment) -> None:
     OUTPUT.mkdir(exist_ok=True)
     environment = deployment.client_environment()
+    username, password = login_of(environment)
+    for name, content in ARTIFACTS.items():
+        requests.put(
+            f"{artifacts_url(deployment)}/{name}",
+            data=content.encode(),
+            auth=(username, password),
+            verify=environment["MLFLOW_TRACKING_SERVER_CERT_PATH"],
+            timeout=60,
+        ).raise_for_status()
     # Where the system has none, Playwright has one of its own.
     browser = shutil.which("chromium") or shutil.which("google-chrome")
     with sync_playwright() as tools:
@@ -253,14 +291,27 @@ def test_the_user_interface_shows_the_run(deployment: Deployment) -> None:
             ignore_https_errors=True,
             viewport={"width": 1400, "height": 900},
             # What a person types when the browser asks.
-            http_credentials={
-                "username": environment["MLFLOW_TRACKING_USERNAME"],
-                "password": environment["MLFLOW_TRACKING_PASSWORD"],
-            },
+            http_credentials={"username": username, "password": password},
         )
-        shown(page, deployment.state["run_url"], "test_log_loss")
+        said: list[str] = []
+        page.on("console", lambda message: said.append(f"{page.url}: {message.text}"))
+        server, run = environment["MLFLOW_TRACKING_URI"], deployment.state["run_url"]
+        shown(page, run, page.get_by_text("test_log_loss"))
         page.screenshot(path=str(OUTPUT / "run.png"))
+        for url, sign in {
+            f"{server}/#/experiments": page.get_by_text("wine-quickstart"),
+            f"{run}/model-metrics": page.locator(".js-plotly-plot"),
+            f"{run}/artifacts/confusion_matrix.png": page.locator("img[src^='blob:']"),
+            f"{run}/artifacts/report.html": page.frame_locator("iframe").get_by_text("its script ran"),
+            f"{run}/artifacts/paper.pdf": page.locator("canvas"),
+            f"{run}/artifacts/folder/settings.json": page.get_by_text("in a folder"),
+            f"{run}/artifacts/notes.md": page.locator("em", has_text="emphasised"),
+            f"{run}/artifacts/table.csv": page.get_by_text("column"),
+            f"{server}/#/models/wine-classifier": page.get_by_text("Version 1"),
+        }.items():
+            shown(page, url, sign)
         chromium.close()
+    assert [line for line in said if "Content Security Policy" in line] == []
 
 
 def test_no_secret_is_in_sight_on_the_host(deployment: Deployment) -> None:
