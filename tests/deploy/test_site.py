@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import http.client
 import json
 import re
+import secrets
 import shutil
+import ssl
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -385,6 +390,43 @@ def test_the_service_comes_back_by_itself(deployment: Deployment, fault: Callabl
     assert healthy(deployment, "write")["healthy"]
     fault(deployment)
     wait_until_healthy(deployment, HEALTHY_WITHIN)
+
+
+def test_an_upload_that_has_begun_ends_well_while_the_service_stops(deployment: Deployment) -> None:
+    environment = deployment.client_environment()
+    body = secrets.token_bytes(8 * 1024 * 1024)
+    address = urlsplit(f"{artifacts_url(deployment)}/half")
+    connection = http.client.HTTPSConnection(
+        address.netloc,
+        context=ssl.create_default_context(cafile=environment["MLFLOW_TRACKING_SERVER_CERT_PATH"]),
+        timeout=60,
+    )
+    login = base64.b64encode(":".join(login_of(environment)).encode()).decode()
+
+    def wait_for(state: str, command: str) -> None:
+        give_up = time.monotonic() + 60
+        while deployment.on_host(command).strip() != state:
+            assert time.monotonic() < give_up, f"{command}: not {state}"
+            time.sleep(0.2)
+
+    try:
+        connection.putrequest("PUT", address.path)
+        connection.putheader("Authorization", f"Basic {login}")
+        connection.putheader("Content-Length", str(len(body)))
+        connection.endheaders(body[: len(body) // 2])
+        wait_for("here", "find /var/tmp/systemd-private-*-mlflow.service-* -name half -size +3M -exec echo here ';'")
+        deployment.on_host("systemctl stop --no-block mlflow")
+        wait_for("deactivating", "systemctl show -P ActiveState mlflow")
+        # Of 30 seconds that such a request is given.
+        time.sleep(5)
+        connection.send(body[len(body) // 2 :])
+        assert connection.getresponse().status == http.HTTPStatus.OK
+        wait_for("inactive", "systemctl show -P ActiveState mlflow")
+    finally:
+        connection.close()
+        deployment.on_host("systemctl start mlflow")
+    bucket, key = deployment.resources()["buckets"][0], address.path.partition("/mlflow-artifacts/artifacts/")[2]
+    assert deployment.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read() == body
 
 
 def test_a_lost_database_is_reported_and_its_return_needs_nobody(deployment: Deployment) -> None:
