@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import re
 import secrets
+import ssl
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import pytest
 import requests
@@ -145,6 +147,32 @@ def test_nobody_gets_past_the_login_on_any_route(server: Server, routes: list[tu
     # Says which methods the path takes, and nothing else.
     open_routes.pop("OPTIONS /health", None)
     assert open_routes == {}
+
+
+def test_an_address_without_a_login_has_few_requests_at_once(server: Server) -> None:
+    address, context = urlsplit(server.url), ssl.create_default_context(cafile=server.trust)
+    held: list[http.client.HTTPSConnection] = []
+    try:
+        # Each is refused, and goes on for as long as its body does.
+        while (status := begin_upload(address.netloc, context, held)) == http.HTTPStatus.UNAUTHORIZED:
+            assert len(held) < 100
+            for connection in held:
+                connection.send(b"-")
+        assert (status, len(held)) == (http.HTTPStatus.TOO_MANY_REQUESTS, 65)
+        assert server.ask("GET", "/health", None).status_code == 200
+        assert server.ask("GET", "/version", server.administrator).status_code == 200
+    finally:
+        for connection in held:
+            connection.close()
+
+
+def begin_upload(host: str, context: ssl.SSLContext, held: list[http.client.HTTPSConnection]) -> int:
+    """Send the head of a request as nobody, keep its connection, and return the answer's status."""
+    held.append(http.client.HTTPSConnection(host, context=context, timeout=60))
+    held[-1].putrequest("POST", "/")
+    held[-1].putheader("Content-Length", "1000")
+    held[-1].endheaders()
+    return held[-1].getresponse().status
 
 
 @pytest.mark.parametrize(
