@@ -343,7 +343,7 @@ def test_the_server_remembers_who_may_log_to_a_run_and_nothing_else(server: Serv
             == 1
         )
     assert server.statuses(mona, run_id) == {200}
-    assert server.status(mona, "GET", "runs/get", run_id=run_id) == 403
+    assert server.status(mona, "POST", "runs/update", run_id=run_id, run_name="another") == 403
 
     # Any change that goes through the server ends it, in all workers at once.
     server(mlflow_user, name="otto", state="absent")
@@ -364,6 +364,7 @@ def test_a_permission_that_is_taken_back_ends_at_once(server: Server) -> None:
     give("EDIT")
     assert server.statuses(nora, created) == {200}
     give("READ")
+    assert server.status(nora, "GET", "runs/get", run_id=created) == 200
     assert server.statuses(nora, created) == {403}
     give("EDIT")
     assert server.statuses(nora, created) == {200}

@@ -1,4 +1,4 @@
-"""Which requests the tracking server answers from its memory of who may log where."""
+"""Which requests the tracking server admits from its memory of who may do what with a run."""
 
 from __future__ import annotations
 
@@ -38,7 +38,14 @@ def app() -> ModuleType:
     ],
 )
 def test_what_is_logged_to_a_run(app: ModuleType, path: str, body: dict[str, Any]) -> None:
-    assert app.logged_run(path, body) == "r"
+    assert app.run_of("POST", path, body) == "r"
+
+
+def test_who_gets_a_run(app: ModuleType) -> None:
+    assert app.run_of("GET", f"{RUNS}/get", {"run_id": "r"}) == "r"
+    assert app.run_of("GET", f"{RUNS}/get", {"run_id": "r", "more": "m"}) is None
+    assert app.run_of("POST", f"{RUNS}/get", {"run_id": "r"}) is None
+    assert app.run_of("GET", f"{RUNS}/log-metric", {"run_id": "r"}) is None
 
 
 @pytest.mark.parametrize(
@@ -66,7 +73,7 @@ def test_what_is_logged_to_a_run(app: ModuleType, path: str, body: dict[str, Any
     ],
 )
 def test_what_mlflow_has_to_judge(app: ModuleType, path: str, body: object) -> None:
-    assert app.logged_run(path, body) is None
+    assert app.run_of("POST", path, body) is None
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,11 @@
 Takes the options and the environment of ``mlflow server``, and differs from it in three things:
 
 * The process that ``mlflow server`` leaves behind to wait for uvicorn becomes uvicorn: 250 MB less.
-* With basic authentication, a worker remembers which user may log to which run. MLflow asks its databases for that with
-  each metric: who the user is, the run with all of its parameters and tags, and the user's grants. These are 22 of the
-  30 statements that a metric takes.
-* With basic authentication, what is logged to a run goes straight to MLflow's Flask app, which judges and handles it
-  anyway. On its way there are three middlewares and a hundred routes that have nothing to do with it, a quarter of the
+* With basic authentication, a worker remembers which user may log to which run, or get it. MLflow asks its databases
+  for that each time: who the user is, the run with all of its parameters and tags, and the user's grants. These are 22
+  of the 30 statements that a metric takes.
+* With basic authentication, these requests go straight to MLflow's Flask app, which judges and handles them anyway. On
+  their way there are three middlewares and a hundred routes that have nothing to do with them, a quarter of the
   processor time that a metric takes.
 
 Only permission is remembered, never refusal: who isn't known to be allowed is MLflow's to judge, and the password is
@@ -42,28 +42,35 @@ MARK = Path(os.environ.get("RUNTIME_DIRECTORY", "/run/mlflow")) / "access-change
 # that names a model needs a right to the model too.
 METRIC = frozenset({"key", "value", "timestamp", "step"})
 FIELDS = {
-    "log-batch": frozenset({"run_id", "metrics", "params", "tags"}),
-    "log-metric": METRIC | {"run_id", "run_uuid"},
-    "log-parameter": frozenset({"run_id", "run_uuid", "key", "value"}),
-    "set-tag": frozenset({"run_id", "run_uuid", "key", "value"}),
+    ("GET", "get"): frozenset({"run_id", "run_uuid"}),
+    ("POST", "log-batch"): frozenset({"run_id", "metrics", "params", "tags"}),
+    ("POST", "log-metric"): METRIC | {"run_id", "run_uuid"},
+    ("POST", "log-parameter"): frozenset({"run_id", "run_uuid", "key", "value"}),
+    ("POST", "set-tag"): frozenset({"run_id", "run_uuid", "key", "value"}),
 }
-LOGGING = {f"/{api}/2.0/mlflow/runs/{name}": fields for api in ("api", "ajax-api") for name, fields in FIELDS.items()}
+PATHS = {
+    (method, f"/{api}/2.0/mlflow/runs/{name}"): fields
+    for api in ("api", "ajax-api")
+    for (method, name), fields in FIELDS.items()
+}
 # MLflow's middlewares that do nothing for these requests.
 IDLE = {"fastapi_permission_middleware", "gateway_timing_middleware", "workspace_context_middleware"}
 ACCESS = re.compile(r"/mlflow/(?:users|roles)/|/permissions/")
 
 
-def logged_run(path: str, body: object) -> str | None:
-    """Return the run that a request logs to, if nothing else in it bears on whether it may.
+def run_of(method: str, path: str, body: object) -> str | None:
+    """Return the run that a request is about, if nothing else in it bears on whether it is permitted.
 
     Args:
-        path: the request's path.
-        body: its parsed JSON.
+        method: the request's method.
+        path: its path.
+        body: its parsed JSON, or the fields of its query.
 
     Returns:
         The run's id, or None for any request that MLflow itself has to judge.
     """
-    if path not in LOGGING or not isinstance(body, dict) or not body.keys() <= LOGGING[path]:
+    fields = PATHS.get((method, path))
+    if fields is None or not isinstance(body, dict) or not body.keys() <= fields:
         return None
     metrics = body.get("metrics", [])
     if not isinstance(metrics, list) or not all(isinstance(one, dict) and one.keys() <= METRIC for one in metrics):
@@ -74,7 +81,7 @@ def logged_run(path: str, body: object) -> str | None:
 
 
 class Memory:
-    """What a worker remembers of who may log to which run, and what all workers of a host have changed.
+    """What a worker remembers of who may log to which run or get it, and what all workers of a host have changed.
 
     Args:
         mark: file that all of them write to, there or not.
@@ -145,7 +152,10 @@ def create_app() -> Any:
             return authenticate(username, password)
 
         def check() -> Any:
-            run = logged_run(request.path, request.get_json(silent=True)) if request.method == "POST" else None
+            if (request.method, request.path) not in PATHS:
+                return judge()
+            body = request.args.to_dict() if request.method == "GET" else request.get_json(silent=True)
+            run = run_of(request.method, request.path, body)
             if run is None or not isinstance(login := auth.authenticate_request(), auth.Authorization):
                 return judge()
             # Counted before MLflow is asked: what it permits is of no use where there is a change meanwhile.
@@ -169,7 +179,7 @@ def create_app() -> Any:
 
 
 def straight(fastapi_app: Any, auth: Any) -> Any:
-    """Lead what is logged to runs past the middlewares and routes that don't concern it.
+    """Lead what is logged to runs, and who gets one, past the middlewares and routes that don't concern them.
 
     MLflow's checks of host and origin stay before it. Where MLflow has a middleware that isn't known here, or comes to
     handle these requests elsewhere than in its Flask app, they go MLflow's way.
@@ -179,17 +189,17 @@ def straight(fastapi_app: Any, auth: Any) -> Any:
     from starlette.routing import Mount
 
     functions = [one for one in fastapi_app.user_middleware if one.cls is BaseHTTPMiddleware]
-    scope = {"type": "http", "method": "POST", "root_path": "", "headers": [], "query_string": b""}
+    scope = {"type": "http", "root_path": "", "headers": [], "query_string": b""}
     native = auth._native_fastapi_routes(fastapi_app)
     if not {one.kwargs["dispatch"].__name__ for one in functions} <= IDLE or any(
-        auth._scope_matches_native_route(native, {**scope, "path": path}) for path in LOGGING
+        auth._scope_matches_native_route(native, {**scope, "method": method, "path": path}) for method, path in PATHS
     ):
         return fastapi_app
     checks = [one for one in fastapi_app.user_middleware if one not in functions]
     flask = Starlette(routes=[one for one in fastapi_app.routes if isinstance(one, Mount)], middleware=checks)
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
-        direct = scope["type"] == "http" and scope["path"] in LOGGING
+        direct = scope["type"] == "http" and (scope["method"], scope["path"]) in PATHS
         await (flask if direct else fastapi_app)(scope, receive, send)
 
     return app
