@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import http.client
 import json
 import re
@@ -161,6 +162,30 @@ def test_an_address_without_a_login_has_few_requests_at_once(server: Server) -> 
         assert (status, len(held)) == (http.HTTPStatus.TOO_MANY_REQUESTS, 65)
         assert server.ask("GET", "/health", None).status_code == 200
         assert server.ask("GET", "/version", server.administrator).status_code == 200
+    finally:
+        for connection in held:
+            connection.close()
+
+
+def test_more_requests_than_the_host_can_serve_are_told_to_come_back(deployment: Deployment, server: Server) -> None:
+    limit = int(re.findall(r"limit_conn requests (\d+);", deployment.on_host("cat /etc/nginx/nginx.conf"))[0])
+    login = base64.b64encode(":".join(server.administrator).encode()).decode()
+    address, context = urlsplit(server.url), ssl.create_default_context(cafile=server.trust)
+    held: list[http.client.HTTPSConnection] = []
+    try:
+        for _ in range(limit):
+            held.append(http.client.HTTPSConnection(address.netloc, context=context, timeout=60))
+            held[-1].putrequest("POST", "/api/2.0/mlflow/runs/log-batch")
+            held[-1].putheader("Authorization", f"Basic {login}")
+            held[-1].putheader("Content-Length", "1000")
+            held[-1].endheaders()
+        refused = server.ask("GET", "/version", server.administrator)
+        assert (refused.status_code, refused.headers["Retry-After"] in {"5", "8", "11", "14"}) == (429, True)
+        assert server.ask("GET", "/health", None).status_code == 200
+        held.pop().close()
+        give_up = time.monotonic() + 30
+        while server.ask("GET", "/version", server.administrator).status_code != 200:
+            assert time.monotonic() < give_up
     finally:
         for connection in held:
             connection.close()
