@@ -18,8 +18,8 @@ sandbox-env: ## The client's settings, for: eval "$(make -s sandbox-env)"
 sandbox-down: ## Remove everything that `make sandbox` made, and nothing else
 	@python -m sandbox down
 
-test: lint test-unit ## Everything, side by side
-	@scripts/test
+test: ## Everything, side by side
+	@scripts/setup tests && scripts/test
 
 test-unit: setup ## The unit tests alone (seconds)
 	@pytest -n 2 --dist loadfile tests/unit tests/contracts tests/sandbox

@@ -25,6 +25,11 @@ together() { # NAME COMMAND…
     ) &
 }
 
+together_need() { # NAME: waits until this job has passed; where it has not, nothing more is begun
+    until [ -e "$together_output/$1.result" ]; do wait -n; done
+    grep -qx passed "$together_output/$1.result" || { together_finish || exit; }
+}
+
 together_finish() { # Waits for all; shows what failed, and fails if anything did.
     local name result passed=0 failed=0
     wait
