@@ -1,7 +1,7 @@
 # Each target is one line; what it does stands in the script or tool that it calls.
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 .DEFAULT_GOAL := help
-.PHONY: help setup sandbox sandbox-env sandbox-down test test-unit test-artifact test-molecule test-deploy lint
+.PHONY: help setup sandbox sandbox-env sandbox-down test test-unit test-artifact test-molecule test-deploy lint bench
 
 help: ## What can be made here
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' Makefile | expand -t 24
@@ -22,7 +22,7 @@ test: ## Everything, side by side
 	@scripts/setup tests && scripts/test
 
 test-unit: setup ## The unit tests alone (seconds)
-	@pytest -n 2 --dist loadfile tests/unit tests/contracts tests/sandbox
+	@pytest -n 2 --dist loadfile tests/unit tests/contracts tests/sandbox tests/benchmarks
 
 test-artifact: setup ## What would be published, built and installed: its content, ansible-test, Galaxy's importer
 	@scripts/artifact
@@ -35,3 +35,6 @@ test-deploy: ## Everything that starts a real MLflow or a sandbox of its own: mi
 
 lint: ## Every linter, as the tests run them
 	@scripts/setup tests && scripts/lint
+
+bench: sandbox ## Measure the sandbox's server against the tutorial's (20 minutes; to be the machine's only work)
+	@scripts/setup tests && python -m benchmarks
