@@ -23,7 +23,7 @@ from typing import Any
 from benchmarks import artifacts, database, interface, load, report, servers
 from benchmarks.measure import Costs, observed
 from benchmarks.report import DEPLOYED, LIMIT, TUTORIAL, Cell, figures
-from benchmarks.scenarios import SCENARIOS
+from benchmarks.scenarios import METRICS, PARAMS, SCENARIOS
 from benchmarks.servers import Server, Site
 from tests.deploy.deployment import ROOT, Deployment
 
@@ -47,6 +47,8 @@ CROWD, CROWD_LENGTH, CROWD_ROUNDS = 100, 4, 2
 # A bare database takes no crowd.
 LIMIT_CLIENTS = 10
 RUNS, READ_RUNS, EXPERIMENTS = 2000, 200, 50
+# What the runs of an experiment have before anybody logs to them: metrics and parameters.
+CONTENT = {"runs": (0, 0), "read": (METRICS, PARAMS), "created": (0, 0), "10000": (2, 2), "100000": (2, 2)}
 # What the numbers of a task's requests can't reach.
 NUMBERS = 10_000_000
 
@@ -86,7 +88,8 @@ class Bench:
                 experiment = self._experiment(server, f"{name}-{kind}")
                 made[f"experiment of {kind}"] = [experiment]
                 with self.site.login.session(server.store) as session:
-                    runs = database.make_runs(session, experiment, count, content=kind != "runs") if count else []
+                    metrics, params = CONTENT[kind]
+                    runs = database.make_runs(session, experiment, count, metrics=metrics, params=params)
                 made[kind] = runs if kind in ("runs", "read") else [experiment]
         if "search_experiments" in self.options.scenarios:
             self.subjects[server.name]["experiment of the list"] = [
@@ -209,10 +212,10 @@ def arguments() -> argparse.Namespace:
     add("--clients", type=int, nargs="+", help="concurrent clients, instead of each scenario's own list")
     add("--rounds", type=int, default=3, help=f"how often; from {CROWD} clients on {CROWD_ROUNDS} times at most (3)")
     add(
-        "--seconds", type=float, default=4, help=f"of a round; from {CROWD} clients on {CROWD_LENGTH} times as long (4)"
+        "--seconds", type=float, default=3, help=f"of a round; from {CROWD} clients on {CROWD_LENGTH} times as long (3)"
     )
     add("--rate", type=float, default=20, help=f"{OPEN_SCENARIO} per second of the open loop; 0 for none (20)")
-    add("--minutes", type=float, default=16, help="after so many no load is begun any more (16)")
+    add("--minutes", type=float, default=17, help="after so many no load is begun any more (17)")
     add("--inventory", type=Path, default=ROOT / "inventories/sandbox", help="a sandbox on which site.yml has run")
     add("--results", type=Path, default=RESULTS, help="the folder for results.json and results.png")
     return parser.parse_args()

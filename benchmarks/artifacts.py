@@ -1,7 +1,8 @@
 """Artifacts in and out: megabytes per second, and what the server's memory grows by meanwhile.
 
-As MLflow's client sends them by default: one request through the server. The limit is nginx with TLS before the same
-S3, and S3 itself, both by presigned addresses. What arrives is checked.
+By one request through the server, as MLflow's client sends them by default; and by the stock client in parts, straight
+to and from S3. The limit is nginx with TLS before the same S3, and S3 itself, both by presigned addresses. What arrives
+is checked.
 """
 
 from __future__ import annotations
@@ -10,11 +11,15 @@ import http.client
 import os
 import secrets
 import ssl
+import subprocess
+import sys
+import tempfile
 import time
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from benchmarks import servers
@@ -25,6 +30,9 @@ from benchmarks.servers import Server, Site
 MEGABYTE = 2**20
 # Sizes in MiB, and how often each is sent.
 SIZES = {1: 10, 100: 3, 2048: 1}
+# In MiB. Below the first the stock client isn't asked to send parts; the second is what each has, which isn't what the
+# server's own client gives those that it sends.
+SMALLEST_MULTIPART, PART = 100, 10
 BLOCK = os.urandom(MEGABYTE)
 
 
@@ -41,9 +49,27 @@ class Repeated:
         return BLOCK[:taken]
 
 
+class Way(Protocol):
+    """A way to the store, through a server or around it. Both directions return how many seconds they took."""
+
+    @property
+    def name(self) -> str:
+        """What it is called in the results."""
+
+    @property
+    def server(self) -> Server | None:
+        """Whose memory is watched."""
+
+    def send(self, name: str, size: int) -> float:
+        """Upload so many bytes; whatever goes wrong is an error."""
+
+    def fetch(self, name: str, size: int) -> float:
+        """Download them; a wrong byte is an error."""
+
+
 @dataclass(frozen=True)
-class Path:
-    """A way to the store: where an object of a name is sent and fetched."""
+class OneRequest:
+    """The whole in one request."""
 
     name: str
     address: Callable[[str, str], str]
@@ -69,7 +95,7 @@ class Path:
         return connection.getresponse()
 
     def send(self, name: str, size: int) -> float:
-        """Return how many seconds an upload took."""
+        """Upload; any other status than 200 is an error."""
         began = time.monotonic()
         answer = self._ask("PUT", name, size)
         content = answer.read()
@@ -79,7 +105,7 @@ class Path:
         return time.monotonic() - began
 
     def fetch(self, name: str, size: int) -> float:
-        """Return how many seconds a download took; a wrong byte is an error."""
+        """Download; a wrong byte is an error."""
         began = time.monotonic()
         answer = self._ask("GET", name, size)
         checksum, received = 0, 0
@@ -90,6 +116,61 @@ class Path:
             msg = f"{self.name}: a download of {size} bytes was answered {answer.status} with {received} other bytes"
             raise RuntimeError(msg)
         return seconds
+
+
+@dataclass(frozen=True)
+class Multipart:
+    """In parts between the stock client and S3, which are files there."""
+
+    name: str
+    server: Server
+    run: str
+
+    def send(self, name: str, size: int) -> float:
+        """Upload a file that is on the disk already."""
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder, name)
+            with file.open("wb") as content:
+                source = Repeated(size)
+                while block := source.read():
+                    content.write(block)
+            return self._move("up", file)
+
+    def fetch(self, name: str, size: int) -> float:
+        """Download to the disk; a wrong byte is an error."""
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder, name)
+            seconds = self._move("down", file)
+            checksum = 0
+            with file.open("rb") as content:
+                while block := content.read(MEGABYTE):
+                    checksum = zlib.crc32(block, checksum)
+            if (file.stat().st_size, checksum) != (size, _checksum(size)):
+                msg = f"{self.name}: a download of {size} bytes brought others"
+                raise RuntimeError(msg)
+        return seconds
+
+    def _move(self, direction: str, file: Path) -> float:
+        user, password = self.server.login or ("", "")
+        settings = {
+            "MLFLOW_TRACKING_URI": self.server.url,
+            "MLFLOW_TRACKING_USERNAME": user,
+            "MLFLOW_TRACKING_PASSWORD": password,
+            "MLFLOW_TRACKING_SERVER_CERT_PATH": self.server.ca_file or "",
+            "MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD": "true",
+            "MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD": "true",
+            "MLFLOW_MULTIPART_UPLOAD_MINIMUM_FILE_SIZE": str(SMALLEST_MULTIPART * MEGABYTE),
+            "MLFLOW_MULTIPART_DOWNLOAD_MINIMUM_FILE_SIZE": str(SMALLEST_MULTIPART * MEGABYTE),
+            "MLFLOW_MULTIPART_UPLOAD_CHUNK_SIZE": str(PART * MEGABYTE),
+        }
+        done = subprocess.run(
+            [sys.executable, "-m", "benchmarks.stock_client", direction, self.run, file],
+            env={**os.environ, **{name: value for name, value in settings.items() if value}},
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+        )
+        return float(done.stdout.split()[-1])
 
 
 def _checksum(size: int) -> int:
@@ -103,11 +184,13 @@ def measure(compared: list[Server], site: Site, deadline: float) -> dict[str, An
     """Send and fetch each size by each way in turn."""
     found: dict[str, Any] = {}
     with servers.bare_nginx(site) as bare:
-        ways = [*(_through(server) for server in compared), *_without(site, bare)]
+        ways: list[Way] = [way for server in compared for way in _through(server)]
+        ways += _without(site, bare)
         for size, times in SIZES.items():
-            sent: dict[str, list[dict[str, float]]] = {way.name: [] for way in ways}
+            taken = [way for way in ways if size >= SMALLEST_MULTIPART or not isinstance(way, Multipart)]
+            sent: dict[str, list[dict[str, float]]] = {way.name: [] for way in taken}
             for _ in range(times):
-                for way in ways:
+                for way in taken:
                     if time.monotonic() < deadline:
                         sent[way.name].append(_there_and_back(way, site, size * MEGABYTE))
             found[f"{size} MiB"] = {
@@ -118,7 +201,7 @@ def measure(compared: list[Server], site: Site, deadline: float) -> dict[str, An
     return found
 
 
-def _there_and_back(way: Path, site: Site, size: int) -> dict[str, float]:
+def _there_and_back(way: Way, site: Site, size: int) -> dict[str, float]:
     name = secrets.token_hex(8)
     figures: dict[str, float] = {}
     for direction, move in (("up", way.send), ("down", way.fetch)):
@@ -129,25 +212,30 @@ def _there_and_back(way: Path, site: Site, size: int) -> dict[str, float]:
         else:
             seconds = move(name, size)
         figures[f"megabytes_per_second_{direction}"] = size / seconds / MEGABYTE
-    _remove(site, name)
+    parts = _remove(site, name)
+    if isinstance(way, Multipart) and parts != -(-size // (PART * MEGABYTE)):
+        # Where parts don't work, the client sends the whole through the server and says nothing.
+        msg = f"{way.name}: {size} bytes arrived in {parts} parts, which aren't the client's"
+        raise RuntimeError(msg)
     return figures
 
 
-def _through(server: Server) -> Path:
-    """Return the way through a server: into a run of an experiment of its user's."""
+def _through(server: Server) -> list[Way]:
+    """Return the ways by a server: into a run of an experiment of its user's."""
     experiment = server.post("experiments/create", {"name": f"artifacts-{secrets.token_hex(4)}"})["experiment_id"]
     run = server.post("runs/create", {"experiment_id": experiment})["run"]["info"]
     folder = run["artifact_uri"].removeprefix("mlflow-artifacts:/")
-    return Path(
+    whole = OneRequest(
         server.name,
         lambda _method, name: f"{server.url}/api/2.0/mlflow-artifacts/artifacts/{folder}/{name}",
         server.authorization,
         server.ca_file,
         server,
     )
+    return [whole, Multipart(f"{server.name}, multipart", server, run["run_id"])]
 
 
-def _without(site: Site, bare: str) -> list[Path]:
+def _without(site: Site, bare: str) -> list[Way]:
     """Return the ways without MLflow: by nginx alone, and straight to S3."""
     client = site.deployment.client("s3")
 
@@ -156,15 +244,21 @@ def _without(site: Site, bare: str) -> list[Path]:
         return str(client.generate_presigned_url(action, Params={"Bucket": site.bucket, "Key": f"benchmark/{name}"}))
 
     return [
-        Path("nginx", lambda method, name: signed(method, name).replace(site.endpoint, bare, 1), ca_file=site.ca_file),
-        Path("s3", signed),
+        OneRequest(
+            "nginx", lambda method, name: signed(method, name).replace(site.endpoint, bare, 1), ca_file=site.ca_file
+        ),
+        OneRequest("s3", signed),
     ]
 
 
-def _remove(site: Site, name: str) -> None:
-    """Delete an object for good: the store keeps versions, and this machine holds them."""
+def _remove(site: Site, name: str) -> int:
+    """Delete an object for good: the store keeps versions, and this machine holds them. Return its number of parts."""
     client = site.deployment.client("s3")
-    listed = client.list_object_versions(Bucket=site.bucket)
-    for version in (*listed.get("Versions", []), *listed.get("DeleteMarkers", [])):
-        if version["Key"].endswith(name):
-            client.delete_object(Bucket=site.bucket, Key=version["Key"], VersionId=version["VersionId"])
+    (found,) = [
+        version
+        for page in client.get_paginator("list_object_versions").paginate(Bucket=site.bucket)
+        for version in page.get("Versions", [])
+        if version["Key"].endswith(name)
+    ]
+    client.delete_object(Bucket=site.bucket, Key=found["Key"], VersionId=found["VersionId"])
+    return int(found["ETag"].strip('"').partition("-")[2] or 1)

@@ -12,7 +12,7 @@ import psycopg2
 import psycopg2.extensions
 from docker.models.containers import Container
 
-from benchmarks.scenarios import METRICS, PARAMS, TIMESTAMP
+from benchmarks.scenarios import TIMESTAMP
 from tests.deploy.deployment import execute
 
 # What the runs of an experiment have before anybody logs to them: metrics and parameters.
@@ -99,15 +99,17 @@ def ask(
         return cursor.fetchall() if cursor.description else []
 
 
-def make_runs(session: psycopg2.extensions.connection, experiment: str, count: int, *, content: bool) -> list[str]:
+def make_runs(
+    session: psycopg2.extensions.connection, experiment: str, count: int, *, metrics: int = 0, params: int = 0
+) -> list[str]:
     """Insert so many runs into an experiment, as MLflow would store them, and return their ids."""
     values = {
         "experiment": experiment,
         "salt": secrets.token_hex(4),
         "timestamp": TIMESTAMP,
         "count": count,
-        "metrics": METRICS if content else 0,
-        "params": PARAMS if content else 0,
+        "metrics": metrics,
+        "params": params,
     }
     return [str(run) for (run,) in ask(session, CONTENT, values)]
 

@@ -44,9 +44,14 @@ class Server:
     groups: dict[str, Group]
     memory: Group
     ca_file: str | None = None
-    authorization: str | None = None
+    login: tuple[str, str] | None = None
     # From the start command to the first right answer.
     start_seconds: float = 0.0
+
+    @property
+    def authorization(self) -> str | None:
+        """Return the header's value that brings the login."""
+        return basic(*self.login) if self.login else None
 
     def request(self, method: str, path: str, **options: Any) -> requests.Response:
         """Send one request; an answer that is no success is an error."""
@@ -74,7 +79,7 @@ class Site:
     login: database.Login
     address: str
     ca_file: str
-    administrator: str
+    administrator: tuple[str, str]
     bucket: str
     endpoint: str
     # The deployed server's database.
@@ -101,7 +106,7 @@ def site(deployment: Deployment) -> Iterator[Site]:
             login,
             re.sub(r"^https://", "", environment["MLFLOW_TRACKING_URI"]),
             environment["MLFLOW_TRACKING_SERVER_CERT_PATH"],
-            basic(environment["MLFLOW_TRACKING_USERNAME"], environment["MLFLOW_TRACKING_PASSWORD"]),
+            (environment["MLFLOW_TRACKING_USERNAME"], environment["MLFLOW_TRACKING_PASSWORD"]),
             bucket["Name"],
             deployment.variables["mlflow_aws"]["endpoint_url"],
             instance["DBName"],
@@ -153,7 +158,7 @@ def deployed(site: Site) -> Iterator[Server]:
     administrator = Server("administrator", url, stores[0], stores, groups, unit, site.ca_file, site.administrator)
     administrator.post("users/create", {"username": user, "password": password})
     try:
-        yield Server("deployed", url, stores[0], stores, groups, unit, site.ca_file, basic(user, password), seconds)
+        yield Server("deployed", url, stores[0], stores, groups, unit, site.ca_file, (user, password), seconds)
     finally:
         administrator.request("DELETE", f"{API}/users/delete", json={"username": user})
 
