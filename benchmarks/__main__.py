@@ -85,33 +85,21 @@ class Bench:
                 users = [each for each, scenario in SCENARIOS.items() if scenario.subjects == kind]
                 if not set(users) & set(self.options.scenarios) or (name == LIMIT and count > RUNS):
                     continue
-                experiment = self._experiment(server, f"{name}-{kind}")
-                made[f"experiment of {kind}"] = [experiment]
+                experiment = servers.make_experiment(server, self.site, f"{name}-{kind}")
                 with self.site.login.session(server.store) as session:
                     metrics, params = CONTENT[kind]
                     runs = database.make_runs(session, experiment, count, metrics=metrics, params=params)
                 made[kind] = runs if kind in ("runs", "read") else [experiment]
         if "search_experiments" in self.options.scenarios:
-            self.subjects[server.name]["experiment of the list"] = [
-                self._experiment(server, f"{server.name}-{number}") for number in range(EXPERIMENTS)
-            ]
+            for number in range(EXPERIMENTS):
+                servers.make_experiment(server, self.site, str(number))
         # As the server would do by itself after so many rows.
         self.site.login.as_superuser("VACUUM ANALYZE", server.store)
 
-    def _experiment(self, server: Server, name: str) -> str:
-        body = {"name": f"{self.site.login.user}-{name}"}
-        return str(server.post("experiments/create", body)["experiment_id"])
-
     def remove(self, server: Server) -> None:
-        """Take out of a database that stays what `prepare` and the rounds put there."""
-        ids = [
-            each
-            for kind, found in self.subjects[server.name].items()
-            if kind.startswith("experiment of")
-            for each in found
-        ]
+        """Take out of a database that stays what the benchmark put there."""
         with self.site.login.session(server.store) as session:
-            database.remove_experiments(session, ids)
+            database.remove_experiments(session, self.site.login.user)
 
     def rounds(self) -> None:
         """Go through all loads, again and again, on one server after the other."""
@@ -170,7 +158,10 @@ class Bench:
     def idle(self) -> None:
         """Note how soon each server answered, and what it holds before anybody asks it anything."""
         self.others["idle"] = {
-            server.name: {"memory": server.memory.proportional(), "start_seconds": server.start_seconds}
+            server.name: {
+                "start_seconds": server.start_seconds,
+                "memory": {name: group.proportional() for name, group in server.groups.items() if name != "database"},
+            }
             for server in self.servers
         }
 
@@ -235,9 +226,10 @@ def main() -> int:
             bench.idle()
         for server in bench.servers:
             say(f"making the rows of the {server.name} server")
-            bench.prepare(server, limit=server.name == TUTORIAL)
             if server.name == DEPLOYED:
+                # The tutorial's database goes as a whole.
                 stack.callback(bench.remove, server)
+            bench.prepare(server, limit=server.name == TUTORIAL)
         parts: dict[str, Callable[[], Any]] = {
             "interface": lambda: interface.measure(bench.servers, options.rounds),
             "artifacts": lambda: artifacts.measure(bench.servers, site, bench.deadline),

@@ -184,7 +184,7 @@ def measure(compared: list[Server], site: Site, deadline: float) -> dict[str, An
     """Send and fetch each size by each way in turn."""
     found: dict[str, Any] = {}
     with servers.bare_nginx(site) as bare:
-        ways: list[Way] = [way for server in compared for way in _through(server)]
+        ways: list[Way] = [way for server in compared for way in _through(server, site)]
         ways += _without(site, bare)
         for size, times in SIZES.items():
             taken = [way for way in ways if size >= SMALLEST_MULTIPART or not isinstance(way, Multipart)]
@@ -220,9 +220,9 @@ def _there_and_back(way: Way, site: Site, size: int) -> dict[str, float]:
     return figures
 
 
-def _through(server: Server) -> list[Way]:
+def _through(server: Server, site: Site) -> list[Way]:
     """Return the ways by a server: into a run of an experiment of its user's."""
-    experiment = server.post("experiments/create", {"name": f"artifacts-{secrets.token_hex(4)}"})["experiment_id"]
+    experiment = servers.make_experiment(server, site, "artifacts")
     run = server.post("runs/create", {"experiment_id": experiment})["run"]["info"]
     folder = run["artifact_uri"].removeprefix("mlflow-artifacts:/")
     whole = OneRequest(

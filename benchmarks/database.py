@@ -114,12 +114,14 @@ def make_runs(
     return [str(run) for (run,) in ask(session, CONTENT, values)]
 
 
-def remove_experiments(session: psycopg2.extensions.connection, experiments: list[str]) -> None:
-    """Delete experiments with all their runs from the database."""
+def remove_experiments(session: psycopg2.extensions.connection, prefix: str) -> None:
+    """Delete the experiments whose names begin so from the database, with all their runs."""
+    values = {"names": f"{prefix}-%"}
+    experiments = "SELECT experiment_id FROM experiments WHERE name LIKE %(names)s"
+    runs = f"SELECT run_uuid FROM runs WHERE experiment_id IN ({experiments})"
     for table in TABLES:
-        where = "run_uuid IN (SELECT run_uuid FROM runs WHERE experiment_id::text = ANY(%(ids)s))"
-        ask(session, f"DELETE FROM {table} WHERE {where}", {"ids": experiments})
-    ask(session, "DELETE FROM experiments WHERE experiment_id::text = ANY(%(ids)s)", {"ids": experiments})
+        ask(session, f"DELETE FROM {table} WHERE run_uuid IN ({runs})", values)
+    ask(session, "DELETE FROM experiments WHERE name LIKE %(names)s", values)
 
 
 def lost(

@@ -114,6 +114,12 @@ def site(deployment: Deployment) -> Iterator[Site]:
         )
 
 
+def make_experiment(server: Server, site: Site, name: str) -> str:
+    """Make an experiment of the clients' user, named so that `database.remove_experiments` finds it; return its id."""
+    made = server.post("experiments/create", {"name": f"{site.login.user}-{server.name}-{name}"})
+    return str(made["experiment_id"])
+
+
 @contextmanager
 def tutorial(site: Site) -> Iterator[Server]:
     """Run the tutorial's server on the deployed host, with a database of its own."""
