@@ -40,8 +40,10 @@ CLIENTS = {
 }
 # Besides: log_metric at a fixed rate, which the tutorial's server still holds.
 OPEN_SCENARIO, OPEN_CLIENTS = "log_metric", 100
-# Whose figures are no rounds of requests.
-OTHERS = ("idle", "interface", "artifacts")
+# Runs through the stock client, for so long.
+FLEET_SCENARIO, FLEET_SECONDS = "log_batch", 180.0
+# Whose figures are no rounds of requests. The last takes five minutes more, and only if it is asked for.
+OTHERS = ("idle", "interface", "artifacts", "fleet")
 # From so many clients on a load lasts longer, since a request does, and has fewer rounds.
 CROWD, CROWD_LENGTH, CROWD_ROUNDS = 100, 4, 2
 # A bare database takes no crowd.
@@ -165,6 +167,22 @@ class Bench:
             for server in self.servers
         }
 
+    def fleet(self) -> None:
+        """Let as many runs as there are log through the stock client to the deployed server, for some minutes."""
+        (server,) = [each for each in self.servers if each.name == DEPLOYED]
+        experiment = servers.make_experiment(server, self.site, "fleet")
+        task = load.Task(FLEET_SCENARIO, server.url, [experiment], RUNS, FLEET_SECONDS, first=0)
+        with observed(server.groups, server.memory, lambda: servers.connections(server, self.site)) as costs:
+            result = load.put_on(task, "benchmarks.fleet", server.client_environment)
+        stored = SCENARIOS[FLEET_SCENARIO].stored
+        assert stored
+        with self.site.login.session(server.store) as session:
+            lost = len(database.lost(session, stored, result.acknowledged, task.first))
+            finished = "SELECT count(*) FROM runs WHERE experiment_id = %s AND status = 'FINISHED'"
+            ((complete,),) = database.ask(session, finished, [experiment])
+        found = dataclasses.asdict(figures(result, costs, lost, task.seconds))
+        self.others["fleet"] = {"runs": RUNS, "complete": complete, **found}
+
     def document(self) -> dict[str, Any]:
         """Return everything as JSON takes it."""
         return {
@@ -199,7 +217,14 @@ def arguments() -> argparse.Namespace:
     )
     names = [*CLIENTS, *OTHERS]
     add = parser.add_argument
-    add("--scenarios", nargs="+", choices=names, default=names, metavar="NAME", help=f"of {', '.join(names)} (all)")
+    add(
+        "--scenarios",
+        nargs="+",
+        choices=names,
+        default=names[:-1],
+        metavar="NAME",
+        help=f"of {', '.join(names)} (all but the last)",
+    )
     add("--clients", type=int, nargs="+", help="concurrent clients, instead of each scenario's own list")
     add("--rounds", type=int, default=3, help=f"how often; from {CROWD} clients on {CROWD_ROUNDS} times at most (3)")
     add(
@@ -239,6 +264,9 @@ def main() -> int:
                 say(f"measuring: {name}")
                 bench.others[name] = measure()
         bench.rounds()
+        if "fleet" in options.scenarios:
+            say(f"{RUNS} runs log through the stock client for {FLEET_SECONDS:.0f} s")
+            bench.fleet()
     return write(bench.document(), options.results)
 
 
@@ -258,7 +286,7 @@ def write(found: dict[str, Any], folder: Path) -> int:
     for note in found["notes"]:
         print(f"note: {note}")
     say(f"written to {folder}")
-    return int(any(cell.lost for cell in cells))
+    return int(any(cell.lost for cell in cells) or found.get("fleet", {}).get("lost", 0) > 0)
 
 
 if __name__ == "__main__":

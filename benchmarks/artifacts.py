@@ -151,12 +151,7 @@ class Multipart:
         return seconds
 
     def _move(self, direction: str, file: Path) -> float:
-        user, password = self.server.login or ("", "")
         settings = {
-            "MLFLOW_TRACKING_URI": self.server.url,
-            "MLFLOW_TRACKING_USERNAME": user,
-            "MLFLOW_TRACKING_PASSWORD": password,
-            "MLFLOW_TRACKING_SERVER_CERT_PATH": self.server.ca_file or "",
             "MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD": "true",
             "MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD": "true",
             "MLFLOW_MULTIPART_UPLOAD_MINIMUM_FILE_SIZE": str(SMALLEST_MULTIPART * MEGABYTE),
@@ -165,7 +160,7 @@ class Multipart:
         }
         done = subprocess.run(
             [sys.executable, "-m", "benchmarks.stock_client", direction, self.run, file],
-            env={**os.environ, **{name: value for name, value in settings.items() if value}},
+            env={**os.environ, **self.server.client_environment, **settings},
             stdout=subprocess.PIPE,
             text=True,
             check=True,

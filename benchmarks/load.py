@@ -90,16 +90,18 @@ def percentile(values: list[float], share: float) -> float:
     return ordered[max(0, -(-round(share * len(ordered) * 1000) // 1000) - 1)] if ordered else 0.0
 
 
-def put_on(task: Task, module: str = "benchmarks.load") -> Result:
-    """Run a task in a process of its own."""
+def put_on(task: Task, module: str = "benchmarks.load", environment: dict[str, str] | None = None) -> Result:
+    """Run a task in a process of its own, with something more in its environment."""
     done = subprocess.run(
         [sys.executable, "-m", module],
         input=json.dumps(dataclasses.asdict(task)),
+        env={**os.environ, **(environment or {})},
         stdout=subprocess.PIPE,
         text=True,
         check=True,
     )
-    found = json.loads(done.stdout)
+    # MLflow's client prints lines of its own before.
+    found = json.loads(done.stdout.splitlines()[-1])
     found["acknowledged"] = [(subject, number) for subject, number in found["acknowledged"]]
     return Result(**found)
 

@@ -53,6 +53,16 @@ class Server:
         """Return the header's value that brings the login."""
         return basic(*self.login) if self.login else None
 
+    @property
+    def client_environment(self) -> dict[str, str]:
+        """Return the settings of MLflow's stock client."""
+        settings = {"MLFLOW_TRACKING_URI": self.url}
+        if self.login:
+            settings |= {"MLFLOW_TRACKING_USERNAME": self.login[0], "MLFLOW_TRACKING_PASSWORD": self.login[1]}
+        if self.ca_file:
+            settings["MLFLOW_TRACKING_SERVER_CERT_PATH"] = self.ca_file
+        return settings
+
     def request(self, method: str, path: str, **options: Any) -> requests.Response:
         """Send one request; an answer that is no success is an error."""
         headers = {"Authorization": self.authorization} if self.authorization else {}

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from benchmarks.load import Load, Result, Task, due, percentile
+from benchmarks.fleet import schedule
+from benchmarks.load import Load, Result, Task, due, percentile, put_on
 from benchmarks.scenarios import SCENARIOS, Request, Scenario
 
 Answer = tuple[int, dict[str, str], bytes]
@@ -51,13 +52,13 @@ def playing(answer: Callable[[dict[str, Any]], Answer]) -> Iterator[str]:
         server.shutdown()
 
 
-async def put_on(url: str, **options: Any) -> Result:
+async def loaded(url: str, **options: Any) -> Result:
     values = {"subjects": ["a", "b"], "clients": 2, "seconds": 0.3, "first": 100, **options}
     return await Load(Task("log_metric", url, **values), SCENARIOS["log_metric"]).run()
 
 
 def run(url: str, **options: Any) -> Result:
-    return asyncio.run(put_on(url, **options))
+    return asyncio.run(loaded(url, **options))
 
 
 def test_only_right_answers_are_done_and_each_is_named() -> None:
@@ -110,6 +111,20 @@ def test_a_server_that_is_away_is_an_error() -> None:
     assert result.acknowledged == []
 
 
+def test_a_process_of_its_own_reports_the_same() -> None:
+    received: list[tuple[str, int]] = []
+
+    def answer(body: dict[str, Any]) -> Answer:
+        received.append((body["run_id"], body["step"]))
+        return OK
+
+    with playing(answer) as url:
+        result = put_on(Task("log_metric", url, ["a"], clients=1, seconds=0.2, first=7))
+    assert result.acknowledged == received
+    assert received[0] == ("a", 7)
+    assert result.processor_share > 0
+
+
 def test_an_answer_that_is_not_the_asked_one_is_an_error() -> None:
     with playing(lambda _body: OK) as url:
         task = Task("search_10k", url, ["1"], clients=1, seconds=0.1, first=0)
@@ -146,3 +161,7 @@ def test_a_percentile_is_a_value_that_was_measured(share: float, value: int) -> 
 def test_of_one_value_each_percentile_is_that_and_of_none_it_is_zero() -> None:
     assert [percentile([7.0], share) for share in (0.5, 0.99)] == [7, 7]
     assert percentile([], 0.5) == 0
+
+
+def test_a_fleet_logs_evenly_and_each_run_once_a_minute() -> None:
+    assert schedule(2, 120) == [(0, 0, 0), (30, 1, 1), (60, 0, 2), (90, 1, 3)]
