@@ -33,6 +33,7 @@ CLIENTS = {
     "log_metric": [1, 10],
     "log_batch": [1, 10, 100, 1000, 2000],
     "create_run": [1, 10],
+    "get_new_run": [1, 10],
     "get_run": [1, 10],
     "search_10k": [1],
     "search_100k": [1],
@@ -48,9 +49,16 @@ OTHERS = ("idle", "interface", "artifacts", "fleet")
 CROWD, CROWD_LENGTH, CROWD_ROUNDS = 100, 4, 2
 # A bare database takes no crowd.
 LIMIT_CLIENTS = 10
-RUNS, READ_RUNS, EXPERIMENTS = 2000, 200, 50
-# What the runs of an experiment have before anybody logs to them: metrics and parameters.
-CONTENT = {"runs": (0, 0), "read": (METRICS, PARAMS), "created": (0, 0), "10000": (2, 2), "100000": (2, 2)}
+RUNS, EXPERIMENTS = 2000, 50
+# The experiments with runs: how many, and what each has beforehand: metrics and parameters.
+CONTENT = {
+    "runs": (RUNS, 0, 0),
+    "new": (200, 0, 0),
+    "read": (200, METRICS, PARAMS),
+    "created": (0, 0, 0),
+    "10000": (10_000, 2, 2),
+    "100000": (100_000, 2, 2),
+}
 # What the numbers of a task's requests can't reach.
 NUMBERS = 10_000_000
 
@@ -82,16 +90,14 @@ class Bench:
         """Make the experiments and runs that the loads need, and those of the limit, whose rows are there too."""
         for name in (server.name, LIMIT) if limit else (server.name,):
             self.subjects[name] = made = {}
-            wanted = {"runs": RUNS, "read": READ_RUNS, "created": 0, "10000": 10_000, "100000": 100_000}
-            for kind, count in wanted.items():
+            for kind, (count, metrics, params) in CONTENT.items():
                 users = [each for each, scenario in SCENARIOS.items() if scenario.subjects == kind]
                 if not set(users) & set(self.options.scenarios) or (name == LIMIT and count > RUNS):
                     continue
                 experiment = servers.make_experiment(server, self.site, f"{name}-{kind}")
                 with self.site.login.session(server.store) as session:
-                    metrics, params = CONTENT[kind]
                     runs = database.make_runs(session, experiment, count, metrics=metrics, params=params)
-                made[kind] = runs if kind in ("runs", "read") else [experiment]
+                made[kind] = runs if kind in ("runs", "new", "read") else [experiment]
         if "search_experiments" in self.options.scenarios:
             for number in range(EXPERIMENTS):
                 servers.make_experiment(server, self.site, str(number))

@@ -15,6 +15,9 @@ from benchmarks.measure import Costs
 BUSY_SHARE, LATE_SECONDS = 0.9, 0.1
 PERCENTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 TUTORIAL, DEPLOYED, LIMIT = "tutorial", "deployed", "limit"
+# What becomes of a request, and its colour.
+DONE, REFUSED, OTHER = "done", "refused, to try again", "other failure"
+OUTCOMES = {DONE: "#2e7d32", REFUSED: "#f9a825", UNANSWERED: "#c62828", OTHER: "#6a1b9a"}
 
 
 @dataclass(frozen=True)
@@ -163,7 +166,7 @@ def _medians(several: list[dict[str, float]]) -> dict[str, float]:
 
 
 def picture(cells: list[Cell], title: str, path: Path) -> None:
-    """Draw the ratios, and what became of the requests of many clients."""
+    """Draw the ratios, and what became of the requests of many clients where there were many."""
     # Its import takes a second, which nobody else should wait for.
     import matplotlib as mpl
 
@@ -171,35 +174,44 @@ def picture(cells: list[Cell], title: str, path: Path) -> None:
     import matplotlib.pyplot as plt
 
     compared = [(cell, ratio) for cell in cells if not cell.rate and (ratio := cell.ratio(DEPLOYED, TUTORIAL))]
-    crowds = [cell for cell in cells if cell.clients >= 100 and {TUTORIAL, DEPLOYED} <= cell.rounds.keys()]
-    figure, (left, right) = plt.subplots(1, 2, figsize=(13, 1.5 + 0.38 * max(len(compared), 2 * len(crowds), 6)))
-    medians = [ratio.median for _, ratio in compared]
-    whiskers = [
-        [ratio.median - ratio.least for _, ratio in compared],
-        [ratio.most - ratio.median for _, ratio in compared],
+    crowds = [cell for cell in cells if cell.clients >= 100 and not cell.rate and DEPLOYED in cell.rounds]
+    rows = [
+        (f"{cell.title}, {server}", cell.rounds[server])
+        for cell in crowds
+        for server in (TUTORIAL, DEPLOYED)
+        if server in cell.rounds
     ]
+    height = 1.8 + 0.36 * max(len(compared), len(rows))
+    figure, axes = plt.subplots(1, 2 if rows else 1, figsize=(13 if rows else 8, height), squeeze=False)
+    left = axes[0][0]
+    # Drawn from 1, to the right what is more, and to the left what is less.
     left.barh(
-        [cell.title for cell, _ in compared], medians, xerr=whiskers, color="#0194e2", ecolor="#333333", capsize=3
+        [cell.title for cell, _ in compared],
+        [ratio.median - 1 for _, ratio in compared],
+        left=1,
+        xerr=[
+            [ratio.median - ratio.least for _, ratio in compared],
+            [ratio.most - ratio.median for _, ratio in compared],
+        ],
+        color=["#0194e2" if ratio.median >= 1 else "#ef6c00" for _, ratio in compared],
+        ecolor="#333333",
+        capsize=3,
     )
     left.axvline(1, color="#333333", linewidth=1)
-    left.set_xscale("log")
+    left.set_xscale("log", base=2)
+    left.xaxis.set_major_formatter(lambda value, _: f"{value:g} x")
     left.invert_yaxis()
     left.set_xlabel("requests done per second, deployed / tutorial\nbar: median of the rounds; line: least to most")
-    rows = [(f"{cell.title}\n{server}", cell.rounds[server]) for cell in crowds for server in (TUTORIAL, DEPLOYED)]
-    start = [0.0] * len(rows)
-    for label, colour in (
-        ("done", "#2e7d32"),
-        ("refused, to try again", "#f9a825"),
-        (UNANSWERED, "#c62828"),
-        ("other", "#6a1b9a"),
-    ):
-        counts = [statistics.mean(_outcomes(each)[label] for each in rounds) for _, rounds in rows]
-        right.barh([name for name, _ in rows], counts, left=start, color=colour, label=label)
-        start = [sum(pair) for pair in zip(start, counts, strict=True)]
-    right.invert_yaxis()
-    right.set_xlabel("requests of a round, by what became of them")
     if rows:
-        right.legend(loc="best", fontsize="small")
+        right = axes[0][1]
+        start = [0.0] * len(rows)
+        for label, colour in OUTCOMES.items():
+            counts = [statistics.mean(_outcomes(each)[label] for each in rounds) for _, rounds in rows]
+            right.barh([name for name, _ in rows], counts, left=start, color=colour, label=label)
+            start = [sum(pair) for pair in zip(start, counts, strict=True)]
+        right.invert_yaxis()
+        right.set_xlabel("requests of a round, by what became of them")
+        right.legend(loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=len(OUTCOMES), fontsize="small")
     figure.suptitle(title, fontsize="medium")
     figure.tight_layout()
     figure.savefig(path, dpi=110)
@@ -210,7 +222,7 @@ def _outcomes(each: Round) -> dict[str, int]:
     refused = sum(each.errors.get(status, 0) for status in ("429", "503"))
     unanswered = each.errors.get(UNANSWERED, 0)
     other = sum(each.errors.values()) - refused - unanswered
-    return {"done": each.done, "refused, to try again": refused, UNANSWERED: unanswered, "other": other}
+    return {DONE: each.done, REFUSED: refused, UNANSWERED: unanswered, OTHER: other}
 
 
 def cells_from(found: list[dict[str, Any]]) -> list[Cell]:

@@ -154,6 +154,8 @@ SCENARIOS = {
     "log_metric": Scenario(_log_metric, "runs", stored=STORED_METRICS, statements=_metric_statements),
     "log_batch": Scenario(_log_batch, "runs", stored=STORED_BATCHES, statements=_batch_statements),
     "create_run": Scenario(_create_run, "created", stored=STORED_RUNS, statements=_run_statements),
+    # A run to which nothing was logged yet, and one with metrics and parameters: answers of one packet, and of several.
+    "get_new_run": Scenario(_get_run, "new", right=_names_run, turns_each=1, statements=_read_statements),
     "get_run": Scenario(_get_run, "read", right=_names_run, turns_each=1, statements=_read_statements),
     "search_10k": Scenario(_search, "10000", right=_found(100, b'"run_uuid"')),
     "search_100k": Scenario(_search, "100000", right=_found(100, b'"run_uuid"')),
