@@ -93,6 +93,10 @@ class Server:
         """Create an experiment as a user."""
         return str(self.ask(login, "POST", "experiments/create", name=name).json()["experiment_id"])
 
+    def run(self, login: tuple[str, str], experiment: str) -> str:
+        """Create a run as a user."""
+        return str(self.ask(login, "POST", "runs/create", experiment_id=experiment).json()["run"]["info"]["run_id"])
+
     def statuses(self, login: tuple[str, str], run: str, **more: object) -> set[int]:
         """Log a metric often enough that each worker answers, return the statuses."""
         metric = {"run_id": run, "key": "loss", "value": 0.5, "timestamp": 1, "step": 1, **more}
@@ -310,28 +314,20 @@ def test_the_server_remembers_who_may_log_to_a_run_and_nothing_else(server: Serv
     for name in ("mona", "otto"):
         server(mlflow_user, name=name, user_password=PASSWORD)
     mona, otto = ("mona", PASSWORD), ("otto", PASSWORD)
-    run_id = server.ask(mona, "POST", "runs/create", experiment_id=server.experiment(mona, "mona's")).json()["run"][
-        "info"
-    ]["run_id"]
-    others = server.experiment(otto, "otto's")
+    own, others = server.experiment(mona, "mona's"), server.experiment(otto, "otto's")
+    run_id, sibling, foreign = server.run(mona, own), server.run(mona, own), server.run(otto, others)
     model = server.ask(otto, "POST", "logged-models", experiment_id=others).json()["model"]["info"]["model_id"]
     assert server.statuses(mona, run_id) == {200}
 
-    # Neither another user's, nor a wrong password's, nor a metric of a model of somebody else's.
+    # Nor another user's, nor another experiment's, nor with a wrong password, nor a metric of somebody else's model.
     assert server.statuses(otto, run_id) == {403}
+    assert server.statuses(mona, foreign) == {403}
+    assert server.statuses(mona, "no-such-run") == {403}
     assert server.statuses(ADMIN, run_id) == {200}
     assert server.statuses(("mona", "not-her-passphrase"), run_id) == {401}
     assert server.statuses(mona, run_id, model_id=model) == {403}
-    assert (
-        server.status(
-            mona,
-            "POST",
-            "runs/log-batch",
-            run_id=run_id,
-            metrics=[{"key": "a", "value": 1, "timestamp": 1, "model_id": model}],
-        )
-        == 403
-    )
+    metric = {"key": "a", "value": 1, "timestamp": 1, "model_id": model}
+    assert server.status(mona, "POST", "runs/log-batch", run_id=run_id, metrics=[metric]) == 403
 
     # Behind the server's back her right is taken away: it shows that it is remembered, and for logging alone.
     with sqlite3.connect(server.folder / "auth.db") as connection:
@@ -343,6 +339,7 @@ def test_the_server_remembers_who_may_log_to_a_run_and_nothing_else(server: Serv
             == 1
         )
     assert server.statuses(mona, run_id) == {200}
+    assert server.statuses(mona, sibling) == {200}
     assert server.status(mona, "POST", "runs/update", run_id=run_id, run_name="another") == 403
 
     # Any change that goes through the server ends it, in all workers at once.
@@ -359,7 +356,7 @@ def test_a_permission_that_is_taken_back_ends_at_once(server: Server) -> None:
         server(mlflow_permission, user="nora", permissions=[entry])
 
     experiment = server.experiment(ADMIN, "the admin's")
-    created = server.ask(ADMIN, "POST", "runs/create", experiment_id=experiment).json()["run"]["info"]["run_id"]
+    created = server.run(ADMIN, experiment)
     assert server.statuses(nora, created) == {403}
     give("EDIT")
     assert server.statuses(nora, created) == {200}

@@ -3,9 +3,9 @@
 Takes the options and the environment of ``mlflow server``, and differs from it in three things:
 
 * The process that ``mlflow server`` leaves behind to wait for uvicorn becomes uvicorn: 250 MB less.
-* With basic authentication, a worker remembers which user may log to which run, or get it. MLflow asks its databases
-  for that each time: who the user is, the run with all of its parameters and tags, and the user's grants. These are 22
-  of the 30 statements that a metric takes.
+* With basic authentication, a worker remembers what a user may do with the runs of an experiment, and which experiment
+  a run belongs to, which never changes. MLflow asks its databases for that each time: who the user is, the run with all
+  of its parameters and tags, and the user's grants. These are 22 of the 30 statements that a metric takes.
 * With basic authentication, these requests go straight to MLflow's Flask app, which judges and handles them anyway. On
   their way there are three middlewares and a hundred routes that have nothing to do with them, a quarter of the
   processor time that a metric takes.
@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 # A line for each change of access: the user whom it is about. In the service's own folder, empty at its start.
 MARK = Path(os.environ.get("RUNTIME_DIRECTORY", "/run/mlflow")) / "access-changes"
 
-# The requests whose permission depends on the user and the run alone, and the fields for which that is so: a metric
-# that names a model needs a right to the model too.
+# The requests whose permission depends on the user and the run's experiment alone, and the fields for which that is so:
+# a metric that names a model needs a right to the model too.
 METRIC = frozenset({"key", "value", "timestamp", "step"})
 FIELDS = {
     ("GET", "get"): frozenset({"run_id", "run_uuid"}),
@@ -81,22 +81,32 @@ def run_of(method: str, path: str, body: object) -> str | None:
 
 
 class Memory:
-    """What a worker remembers of who may log to which run or get it, and what all workers of a host have changed.
+    """What a worker remembers of who may do what with which runs, and what all workers of a host have changed.
 
     Args:
+        find: returns the experiment of a run, or None.
         mark: file that all of them write to, there or not.
         seconds: for how long a permission is remembered.
-        size: how many are.
+        size: how many are, and how many runs.
         forget: called with a user's name when something about the user has changed.
     """
 
-    def __init__(self, mark: Path, seconds: float, size: int, forget: Callable[[str], None]) -> None:
-        from cachetools import TTLCache
+    def __init__(
+        self,
+        find: Callable[[str], str | None],
+        mark: Path,
+        seconds: float,
+        size: int,
+        forget: Callable[[str], None],
+    ) -> None:
+        from cachetools import LRUCache, TTLCache
 
+        self._find = find
         self._mark = mark
         self._read = 0
         self._forget = forget
         self._permitted: TTLCache[tuple[object, ...], bool] = TTLCache(size, seconds)
+        self._experiments: LRUCache[str, str] = LRUCache(size)
         self._lock = threading.Lock()
 
     def changes(self) -> int:
@@ -113,6 +123,15 @@ class Memory:
                         self._forget(json.loads(name))
                 self._read = size
         return size
+
+    def experiment_of(self, run: str) -> str | None:
+        """Return the experiment of a run; None where there is no such run."""
+        with self._lock:
+            experiment = self._experiments.get(run)
+        if experiment is None and (experiment := self._find(run)):
+            with self._lock:
+                self._experiments[run] = experiment
+        return experiment
 
     def permits(self, key: tuple[object, ...]) -> bool:
         """Tell whether it was permitted."""
@@ -144,7 +163,7 @@ def create_app() -> Any:
     remembers = auth.auth_config.auth_cache_ttl_seconds > 0 and not settings.MLFLOW_ENABLE_WORKSPACES.get()
     if remembers:
         seconds, size = auth.auth_config.auth_cache_ttl_seconds, auth.auth_config.auth_cache_max_size
-        memory = Memory(MARK, seconds, size, auth._invalidate_user_auth_cache)
+        memory = Memory(experiment_of, MARK, seconds, size, auth._invalidate_user_auth_cache)
         judge, authenticate = auth._before_request, auth._authenticate_cached
 
         def check_password(username: str, password: str) -> Any:
@@ -159,7 +178,11 @@ def create_app() -> Any:
             if run is None or not isinstance(login := auth.authenticate_request(), auth.Authorization):
                 return judge()
             # Counted before MLflow is asked: what it permits is of no use where there is a change meanwhile.
-            key = (memory.changes(), login.username, request.path, run)
+            changes = memory.changes()
+            experiment = memory.experiment_of(run)
+            if experiment is None:
+                return judge()
+            key = (changes, login.username, request.path, experiment)
             if memory.permits(key):
                 g.mlflow_authenticated_user = login.username
                 return None
@@ -176,6 +199,15 @@ def create_app() -> Any:
         app.after_request(note)
     fastapi_app = auth.create_app(app)
     return straight(fastapi_app, auth) if remembers else fastapi_app
+
+
+def experiment_of(run: str) -> str | None:
+    """Return the experiment of a run, by one statement where MLflow's own way of looking it up takes ten."""
+    store: Any = import_module("mlflow.server.handlers")._get_tracking_store()
+    runs: Any = import_module("mlflow.store.tracking.dbmodels.models").SqlRun
+    with store.ManagedSessionMaker() as session:
+        found = session.query(runs.experiment_id).filter(runs.run_uuid == run).scalar()
+    return None if found is None else str(found)
 
 
 def straight(fastapi_app: Any, auth: Any) -> Any:
