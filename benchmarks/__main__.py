@@ -146,7 +146,7 @@ class Bench:
             ca_file=server.ca_file,
         )
         with observed(server.groups, server.memory, lambda: servers.connections(server, self.site)) as costs:
-            result = load.put_on(task)
+            result = load.put_on(task, started=lambda: costs.begin(server.groups))
         if crowd and not servers.settle(server, self.site):
             self.notes.append(f"{server.name} still worked {servers.SETTLE_SECONDS} s after {cell.title}")
         self._note(cell, server.name, task, result, costs, server.store)
@@ -179,7 +179,9 @@ class Bench:
         experiment = servers.make_experiment(server, self.site, "fleet")
         task = load.Task(FLEET_SCENARIO, server.url, [experiment], RUNS, FLEET_SECONDS, first=0)
         with observed(server.groups, server.memory, lambda: servers.connections(server, self.site)) as costs:
-            result = load.put_on(task, "benchmarks.fleet", server.client_environment)
+            result = load.put_on(
+                task, "benchmarks.fleet", server.client_environment, lambda: costs.begin(server.groups)
+            )
         stored = SCENARIOS[FLEET_SCENARIO].stored
         assert stored
         with self.site.login.session(server.store) as session:

@@ -21,7 +21,7 @@ from mlflow.entities import Metric, Param
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-from benchmarks.load import Result, Task
+from benchmarks.load import STARTED, Result, Task
 from benchmarks.scenarios import SCENARIOS, TIMESTAMP
 
 INTERVAL_SECONDS = 60.0
@@ -65,6 +65,7 @@ def sail(task: Task, client: MlflowClient) -> Result:
 
     with ThreadPoolExecutor(THREADS) as pool:
         runs = list(pool.map(lambda _: str(client.create_run(experiment).info.run_id), range(task.clients)))
+        print(STARTED, flush=True)
         busy, started = sum(os.times()[:2]), time.monotonic()
         batches = []
         for moment, run, number in schedule(task.clients, task.seconds):

@@ -15,7 +15,7 @@ from typing import Any
 
 import psycopg2
 
-from benchmarks.load import Result, Task
+from benchmarks.load import STARTED, Result, Task
 from benchmarks.scenarios import SCENARIOS
 
 
@@ -25,6 +25,7 @@ def loop(task: Task) -> Result:
     assert scenario.statements
     sessions = [psycopg2.connect(task.url) for _ in range(task.clients)]
     result = Result()
+    print(STARTED, flush=True)
     busy, started = sum(os.times()[:2]), time.monotonic()
 
     def client(index: int) -> None:

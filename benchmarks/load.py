@@ -38,6 +38,8 @@ WARMING, WARM_PATH = 16, f"{API}/experiments/search?max_results=1"
 REFUSALS = frozenset({408, 429, 500, 502, 503, 504})
 PAUSE_SECONDS = 1.0
 UNANSWERED = "unanswered"
+# The line that a generator prints when its clock starts.
+STARTED = "started"
 
 
 @dataclass(frozen=True)
@@ -93,18 +95,29 @@ def percentile(values: list[float], share: float) -> float:
     return ordered[max(0, -(-round(share * len(ordered) * 1000) // 1000) - 1)] if ordered else 0.0
 
 
-def put_on(task: Task, module: str = "benchmarks.load", environment: dict[str, str] | None = None) -> Result:
-    """Run a task in a process of its own, with something more in its environment."""
-    done = subprocess.run(
-        [sys.executable, "-m", module],
-        input=json.dumps(dataclasses.asdict(task)),
-        env={**os.environ, **(environment or {})},
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    )
-    # MLflow's client prints lines of its own before.
-    found = json.loads(done.stdout.splitlines()[-1])
+def put_on(
+    task: Task,
+    module: str = "benchmarks.load",
+    environment: dict[str, str] | None = None,
+    started: Callable[[], None] = lambda: None,
+) -> Result:
+    """Run a task in a process of its own, with something more in its environment; say when its clock starts."""
+    command = [sys.executable, "-m", module]
+    variables = {**os.environ, **(environment or {})}
+    with subprocess.Popen(command, env=variables, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin
+        assert process.stdout
+        json.dump(dataclasses.asdict(task), process.stdin)
+        process.stdin.close()
+        last = ""
+        # MLflow's client prints lines of its own between.
+        for line in process.stdout:
+            if line == STARTED + "\n":
+                started()
+            last = line
+    if process.returncode != 0:
+        raise subprocess.CalledProcessError(process.returncode, command)
+    found = json.loads(last)
     found["acknowledged"] = [(subject, number) for subject, number in found["acknowledged"]]
     return Result(**found)
 
@@ -160,8 +173,7 @@ class Load:
         clients = [asyncio.create_task(client(index)) for index in range(self.task.clients)]
         for _ in clients:
             await ready.acquire()
-        begun = _processor_seconds(), clock()
-        self.started = begun[1]
+        begun = self._start()
         gate.set()
         await asyncio.gather(*clients)
         return begun
@@ -172,8 +184,7 @@ class Load:
         assert self.task.rate
         async with self._session(self.task.clients) as session:
             await asyncio.gather(*(self._open(session, warm=True) for _ in range(min(self.task.clients, WARMING))))
-            begun = _processor_seconds(), clock()
-            self.started = begun[1]
+            begun = self._start()
             sent: list[Awaitable[float]] = []
             for number, moment in enumerate(due(self.task.rate, self.task.seconds)):
                 await asyncio.sleep(max(0.0, self.started + moment - clock()))
@@ -183,6 +194,11 @@ class Load:
                 )
             await asyncio.gather(*sent)
         return begun
+
+    def _start(self) -> tuple[float, float]:
+        print(STARTED, flush=True)
+        self.started = asyncio.get_running_loop().time()
+        return _processor_seconds(), self.started
 
     async def _send(self, session: aiohttp.ClientSession, subject: str, number: int, since: float) -> float:
         """Send one request and note its outcome; return how long the client must wait before its next."""

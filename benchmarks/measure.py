@@ -78,6 +78,16 @@ class Costs:
     memory_peak: int = 0
     # The most connections to the database at a time.
     connections: int = 0
+    # What had been used when it began.
+    before: dict[str, float] = field(default_factory=dict)
+
+    def begin(self, groups: dict[str, Group]) -> None:
+        """Count processor time from now on: what was before was preparation."""
+        self.before = _used(groups)
+
+
+def _used(groups: dict[str, Group]) -> dict[str, float]:
+    return {name: group.processor_seconds() for name, group in groups.items()}
 
 
 @contextmanager
@@ -94,7 +104,7 @@ def observed(groups: dict[str, Group], memory: Group, connections: Callable[[], 
             costs.memory_peak = max(costs.memory_peak, memory.anonymous())
             costs.connections = max(costs.connections, connections())
 
-    before = {name: group.processor_seconds() for name, group in groups.items()}
+    costs.begin(groups)
     sampler = threading.Thread(target=sample)
     sampler.start()
     try:
@@ -102,4 +112,4 @@ def observed(groups: dict[str, Group], memory: Group, connections: Callable[[], 
     finally:
         ended.set()
         sampler.join()
-        costs.processor = {name: group.processor_seconds() - before[name] for name, group in groups.items()}
+        costs.processor = {name: used - costs.before[name] for name, used in _used(groups).items()}

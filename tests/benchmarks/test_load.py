@@ -119,7 +119,10 @@ def test_a_process_of_its_own_reports_the_same() -> None:
         return OK
 
     with playing(answer) as url:
-        result = put_on(Task("log_metric", url, ["a"], clients=1, seconds=0.2, first=7))
+        before: list[int] = []
+        task = Task("log_metric", url, ["a"], clients=1, seconds=0.2, first=7)
+        result = put_on(task, started=lambda: before.append(len(received)))
+    assert len(before) == 1
     assert result.acknowledged == received
     assert received[0] == ("a", 7)
     assert result.processor_share > 0

@@ -51,6 +51,15 @@ def test_only_what_is_spent_meanwhile_counts(processes: Path) -> None:
     assert costs.processor == {"mlflow": pytest.approx(30 / TICKS)}
 
 
+def test_preparation_does_not_count(processes: Path) -> None:
+    groups = {"mlflow": Group("abc", "mlflow.service")}
+    with observed(groups, Group("abc"), lambda: 0) as costs:
+        process(processes, 6, "/docker/abc/system.slice/mlflow.service", (30, 0, 0, 0))
+        costs.begin(groups)
+        process(processes, 7, "/docker/abc/system.slice/mlflow.service", (40, 0, 0, 0))
+    assert costs.processor == {"mlflow": pytest.approx(40 / TICKS)}
+
+
 def test_the_most_memory_and_connections_are_kept(processes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(measure, "SAMPLE_SECONDS", 0.01)
     counts = iter([1, 8])
