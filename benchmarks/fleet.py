@@ -10,7 +10,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
-import os
 import sys
 import threading
 import time
@@ -66,7 +65,7 @@ def sail(task: Task, client: MlflowClient) -> Result:
     with ThreadPoolExecutor(THREADS) as pool:
         runs = list(pool.map(lambda _: str(client.create_run(experiment).info.run_id), range(task.clients)))
         print(STARTED, flush=True)
-        busy, started = sum(os.times()[:2]), time.monotonic()
+        busy, started = time.process_time(), time.monotonic()
         batches = []
         for moment, run, number in schedule(task.clients, task.seconds):
             time.sleep(max(0.0, started + moment - time.monotonic()))
@@ -74,7 +73,7 @@ def sail(task: Task, client: MlflowClient) -> Result:
         for batch in batches:
             batch.result()
         result.seconds = time.monotonic() - started
-        result.processor_share = (sum(os.times()[:2]) - busy) / result.seconds
+        result.processor_share = (time.process_time() - busy) / result.seconds
         list(pool.map(client.set_terminated, runs))
     result.errors = dict(errors)
     return result

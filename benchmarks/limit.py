@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -26,7 +25,7 @@ def loop(task: Task) -> Result:
     sessions = [psycopg2.connect(task.url) for _ in range(task.clients)]
     result = Result()
     print(STARTED, flush=True)
-    busy, started = sum(os.times()[:2]), time.monotonic()
+    busy, started = time.process_time(), time.monotonic()
 
     def client(index: int) -> None:
         assert scenario.statements
@@ -45,7 +44,7 @@ def loop(task: Task) -> Result:
     with ThreadPoolExecutor(task.clients) as pool:
         list(pool.map(client, range(task.clients)))
     result.seconds = time.monotonic() - started
-    result.processor_share = (sum(os.times()[:2]) - busy) / result.seconds
+    result.processor_share = (time.process_time() - busy) / result.seconds
     result.longest = max(result.latencies, default=0.0)
     for session in sessions:
         session.close()

@@ -19,6 +19,7 @@ import resource
 import ssl
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -140,7 +141,7 @@ class Load:
         pacing = self.open_loop if self.task.rate else self.closed_loop
         ticking = asyncio.create_task(self._tick(lags))
         busy, began = await pacing()
-        self.result.processor_share = (_processor_seconds() - busy) / (asyncio.get_running_loop().time() - began)
+        self.result.processor_share = (time.process_time() - busy) / (asyncio.get_running_loop().time() - began)
         ticking.cancel()
         # Only what the clock saw: opening connections is no part of it.
         self.result.lag = percentile(lags, 0.99)
@@ -198,7 +199,7 @@ class Load:
     def _start(self) -> tuple[float, float]:
         print(STARTED, flush=True)
         self.started = asyncio.get_running_loop().time()
-        return _processor_seconds(), self.started
+        return time.process_time(), self.started
 
     async def _send(self, session: aiohttp.ClientSession, subject: str, number: int, since: float) -> float:
         """Send one request and note its outcome; return how long the client must wait before its next."""
@@ -257,11 +258,6 @@ class Load:
 
 def _seconds(header: str | None) -> float:
     return float(header) if header and header.isdigit() else PAUSE_SECONDS
-
-
-def _processor_seconds() -> float:
-    spent = os.times()
-    return spent.user + spent.system
 
 
 def generate(given: dict[str, Any]) -> Result:
