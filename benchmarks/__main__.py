@@ -32,8 +32,8 @@ RESULTS = Path(__file__).with_name("results")
 CLIENTS = {
     "log_metric": [1, 10],
     "log_batch": [1, 10, 100, 1000, 2000],
-    "create_run": [1, 10],
-    "get_new_run": [1, 10],
+    "create_run": [1],
+    "get_new_run": [1],
     "get_run": [1, 10],
     "search_10k": [1],
     "search_100k": [1],

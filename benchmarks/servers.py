@@ -202,7 +202,10 @@ def settle(server: Server, site: Site) -> bool:
 
 def connections(server: Server, site: Site, which: str = "true") -> int:
     """Count the server's connections to its databases."""
-    statement = f"SELECT count(*) FROM pg_stat_activity WHERE datname = ANY(%s) AND application_name <> %s AND {which}"
+    statement = (
+        "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'"
+        f" AND datname = ANY(%s) AND application_name <> %s AND {which}"
+    )
     ((count,),) = database.ask(site.watch, statement, [server.databases, database.APPLICATION])
     return int(count)
 
