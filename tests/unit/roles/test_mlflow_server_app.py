@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -74,6 +76,23 @@ def test_who_gets_a_run(app: ModuleType) -> None:
 )
 def test_what_mlflow_has_to_judge(app: ModuleType, path: str, body: object) -> None:
     assert app.run_of("POST", path, body) is None
+
+
+def test_a_login_that_many_bring_at_once_is_hashed_once(app: ModuleType) -> None:
+    remembered: set[tuple[str, str]] = set()
+    hashed: list[tuple[str, str]] = []
+
+    def check(username: str, password: str) -> bool:
+        if (username, password) not in remembered:
+            hashed.append((username, password))
+            time.sleep(0.05)
+            remembered.add((username, password))
+        return True
+
+    checked = app.one_at_a_time(check)
+    with ThreadPoolExecutor(8) as threads:
+        assert all(threads.map(lambda _: checked("dora", "hers"), range(8)))
+    assert hashed == [("dora", "hers")]
 
 
 @pytest.mark.parametrize(
