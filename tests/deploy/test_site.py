@@ -110,7 +110,7 @@ BAD_INPUT = {
         "KMS says of it",
     ),
     "no MLflow version": ({"mlflow_server_version": "latest"}, "mlflow_server_version is latest"),
-    "half a pool": ({"mlflow_server_pool": {"size": 5}}, "mlflow_server_pool is {'size': 5}"),
+    "half a pool": ({"mlflow_server_pool": {"size": 5}}, "it must have size and overflow"),
     "a size past its checks": ({"mlflow_server_environment": {"MLFLOW_WORKERS": "9"}}, "mlflow_server_workers says it"),
     "too few connections": ({"nginx_worker_connections": 80}, "nginx_worker_connections is 80"),
 }
