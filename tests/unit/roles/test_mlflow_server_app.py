@@ -78,6 +78,15 @@ def test_what_mlflow_has_to_judge(app: ModuleType, path: str, body: object) -> N
     assert app.run_of("POST", path, body) is None
 
 
+@pytest.mark.parametrize(("size", "overflow", "requests"), [("10", "11", 7), ("2", "2", 1), ("1", "1", 1)])
+def test_a_worker_never_needs_more_connections_than_it_has(
+    app: ModuleType, size: str, overflow: str, requests: int
+) -> None:
+    environment = {"MLFLOW_SQLALCHEMYSTORE_POOL_SIZE": size, "MLFLOW_SQLALCHEMYSTORE_MAX_OVERFLOW": overflow}
+    assert app.at_once(environment) == requests
+    assert app.at_once({}) == 5
+
+
 def test_a_login_that_many_bring_at_once_is_hashed_once(app: ModuleType) -> None:
     remembered: set[tuple[str, str]] = set()
     hashed: list[tuple[str, str]] = []
@@ -89,7 +98,7 @@ def test_a_login_that_many_bring_at_once_is_hashed_once(app: ModuleType) -> None
             remembered.add((username, password))
         return True
 
-    checked = app.one_at_a_time(check)
+    checked = app.one_at_a_time(check, lambda *login: login in remembered)
     with ThreadPoolExecutor(8) as threads:
         assert all(threads.map(lambda _: checked("dora", "hers"), range(8)))
     assert hashed == [("dora", "hers")]

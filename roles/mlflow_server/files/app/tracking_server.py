@@ -20,6 +20,7 @@ What it replaces of MLflow are private names: the tests hold them for each relea
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -152,11 +153,13 @@ class Memory:
                 mark.write(json.dumps(name or request.args.get("username", "")).encode() + b"\n")
 
 
-def one_at_a_time(check: Callable[[str, str], Any]) -> Callable[[str, str], Any]:
-    """Let the first of those that bring the same login at once find out, in 0.1 s, and the others what it remembers."""
+def one_at_a_time(check: Callable[[str, str], Any], known: Callable[[str, str], bool]) -> Callable[[str, str], Any]:
+    """Let the first of those that bring a new login at once find out, in 0.1 s, and the others what it remembers."""
     locks = [threading.Lock() for _ in range(64)]
 
     def checked(username: str, password: str) -> Any:
+        if known(username, password):
+            return check(username, password)
         with locks[hash((username, password)) % len(locks)]:
             return check(username, password)
 
@@ -175,7 +178,12 @@ def create_app() -> Any:
     if remembers:
         seconds, size = auth.auth_config.auth_cache_ttl_seconds, auth.auth_config.auth_cache_max_size
         memory = Memory(experiment_of, MARK, seconds, size, auth._invalidate_user_auth_cache)
-        judge, authenticate = auth._before_request, one_at_a_time(auth._authenticate_cached)
+
+        def known(username: str, password: str) -> bool:
+            with auth._USER_AUTH_CACHE_LOCK:
+                return auth._auth_cache_key(username, password) in auth._USER_AUTH_CACHE
+
+        judge, authenticate = auth._before_request, one_at_a_time(auth._authenticate_cached, known)
 
         def check_password(username: str, password: str) -> Any:
             memory.changes()
@@ -240,12 +248,29 @@ def straight(fastapi_app: Any, auth: Any) -> Any:
         return fastapi_app
     checks = [one for one in fastapi_app.user_middleware if one not in functions]
     flask = Starlette(routes=[one for one in fastapi_app.routes if isinstance(one, Mount)], middleware=checks)
+    # What logs a batch holds two connections to the database at once. When all threads held one each and none was left,
+    # they would wait for each other until all of them failed.
+    gate = asyncio.Semaphore(at_once(os.environ))
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
-        direct = scope["type"] == "http" and (scope["method"], scope["path"]) in PATHS
-        await (flask if direct else fastapi_app)(scope, receive, send)
+        if scope["type"] == "http" and (scope["method"], scope["path"]) in PATHS:
+            async with gate:
+                await flask(scope, receive, send)
+        else:
+            await fastapi_app(scope, receive, send)
 
     return app
+
+
+def at_once(environment: Mapping[str, str]) -> int:
+    """Return how many of these requests a worker handles at once: two thirds of its pool's connections are for them.
+
+    Args:
+        environment: with the pool's size and overflow, of which MLflow's own are 5 and 10.
+    """
+    prefix = "MLFLOW_SQLALCHEMYSTORE_"
+    pool = int(environment.get(f"{prefix}POOL_SIZE", "5")) + int(environment.get(f"{prefix}MAX_OVERFLOW", "10"))
+    return max(1, pool // 3)
 
 
 def become(command: list[str], *, extra_env: Mapping[str, str], **_: object) -> None:
