@@ -10,7 +10,7 @@ SYSTEM = 512
 PROXY_PER_CORE = 256
 # MiB of one of MLflow's processes: 240 when it rests, measured, and room to work. The workers' parent is one, too.
 PROCESS = 320
-# Requests that a worker works on at once, by AnyIO's limit of threads, each with one connection. More can't be used.
+# Requests that a worker works on at once, by AnyIO's limit of threads. Few hold more than one connection.
 THREADS = 40
 # Connections below which a pool is a queue: requests give up after waiting 30 seconds for one.
 LEAST_POOL = 4
