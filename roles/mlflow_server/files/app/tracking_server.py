@@ -155,7 +155,7 @@ class Memory:
 
 def one_at_a_time(check: Callable[[str, str], Any], known: Callable[[str, str], bool]) -> Callable[[str, str], Any]:
     """Let the first of those that bring a new login at once find out, in 0.1 s, and the others what it remembers."""
-    locks = [threading.Lock() for _ in range(64)]
+    locks = [threading.Lock() for stripe in range(64)]
 
     def checked(username: str, password: str) -> Any:
         if known(username, password):

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import product
+from types import MappingProxyType
 from typing import Any
 
 import pytest
 from ansible_collections.mlops.mlflow.plugins.filter.sizing import proxy_sizing, server_sizing
 
-SMALL = {"cores": 2, "memory": 3840}
+SMALL = MappingProxyType({"cores": 2, "memory": 3840})
 LARGE = {"cores": 4, "memory": 15600}
 
 
 def sized(
-    host: dict[str, int] = SMALL,
+    host: Mapping[str, int] = SMALL,
     admitted: int = 185,
     hosts: int = 1,
     pools: int = 4,

@@ -34,7 +34,7 @@ def endpoint() -> Iterator[dict[str, Any]]:
         read_models_once(patch)
         ec2 = boto3.client("ec2", region_name=REGION, aws_access_key_id="key", aws_secret_access_key="hidden")
         vpc = ec2.create_vpc(CidrBlock="10.42.0.0/16")["Vpc"]["VpcId"]
-        old, new = (ec2.create_route_table(VpcId=vpc)["RouteTable"]["RouteTableId"] for _ in range(2))
+        old, new = (ec2.create_route_table(VpcId=vpc)["RouteTable"]["RouteTableId"] for table in range(2))
         made = ec2.create_vpc_endpoint(VpcId=vpc, ServiceName=f"com.amazonaws.{REGION}.s3", RouteTableIds=[old])
         yield {"id": made["VpcEndpoint"]["VpcEndpointId"], "old": old, "new": new, "ec2": ec2}
 
