@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import os
 import subprocess
 import sys
@@ -12,13 +11,14 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from ansible_collections.mlops.mlflow.tests.unit.support.loading import ROLES, load
 from fastapi import FastAPI
 from mlflow.server import auth
 from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-FILE = Path(__file__).parents[2] / "roles/mlflow_server/files/app/tracking_server.py"
+PROGRAM = "mlflow_server/files/app/tracking_server.py"
 METRIC = "/api/2.0/mlflow/runs/log-metric"
 SETTINGS = (
     "[mlflow]\ndefault_permission = NO_PERMISSIONS\ndatabase_uri = sqlite:///auth.db\nauth_cache_ttl_seconds = 60\n"
@@ -26,13 +26,8 @@ SETTINGS = (
 
 
 @pytest.fixture
-def server() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("tracking_server", FILE)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def server(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    return load(monkeypatch, PROGRAM)
 
 
 def build(*middlewares: str) -> FastAPI:
@@ -105,7 +100,7 @@ def test_mlflow_itself_is_built_so(tmp_path: Path, environment: dict[str, str], 
         [sys.executable, "-c", "import tracking_server; print(type(tracking_server.create_app()).__name__)"],
         env={
             **os.environ,
-            "PYTHONPATH": str(FILE.parent),
+            "PYTHONPATH": str((ROLES / PROGRAM).parent),
             "PYTHONDONTWRITEBYTECODE": "1",
             "MLFLOW_BACKEND_STORE_URI": f"sqlite:///{tmp_path}/mlflow.db",
             "MLFLOW_AUTH_CONFIG_PATH": str(settings),

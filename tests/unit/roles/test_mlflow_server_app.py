@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import importlib.util
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
+from ansible_collections.mlops.mlflow.tests.unit.support.loading import ROLES, load
 
-FILE = Path(__file__).parents[3] / "roles/mlflow_server/files/app/tracking_server.py"
+PROGRAM = "mlflow_server/files/app/tracking_server.py"
 RUNS = "/api/2.0/mlflow/runs"
 METRIC = {"key": "loss", "value": 0.5, "timestamp": 1, "step": 2}
 
 
 @pytest.fixture
-def app() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("tracking_server", FILE)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def app(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    return load(monkeypatch, PROGRAM)
 
 
 @pytest.mark.parametrize(
@@ -107,7 +101,7 @@ def test_a_login_that_many_bring_at_once_is_hashed_once(app: ModuleType) -> None
 @pytest.mark.parametrize(
     ("given", "started"),
     [
-        ("mlflow.server.auth:create_app", ["--app-dir", str(FILE.parent), "tracking_server:create_app"]),
+        ("mlflow.server.auth:create_app", ["--app-dir", str((ROLES / PROGRAM).parent), "tracking_server:create_app"]),
         ("mlflow.server.fastapi_app:app", ["mlflow.server.fastapi_app:app"]),
     ],
 )

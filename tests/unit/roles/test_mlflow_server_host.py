@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import http.server
-import importlib.util
 import json
 import socket
 import socketserver
@@ -20,23 +19,17 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
+from ansible_collections.mlops.mlflow.tests.unit.support.loading import load
 
 SCHEMAS = {
     "tracking": {"head": "new", "revisions": ["old", "new"]},
     "auth": {"head": "users-new", "revisions": ["users-old", "users-new"]},
 }
-FILE = Path(__file__).parents[3] / "roles/mlflow_server/files/host.py"
 
 
 @pytest.fixture
 def host(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location("host", FILE)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    # Dataclasses look their module up.
-    monkeypatch.setitem(sys.modules, "host", module)
-    spec.loader.exec_module(module)
+    module = load(monkeypatch, "mlflow_server/files/host.py")
     (tmp_path / "schema.json").write_text(json.dumps(SCHEMAS))
     monkeypatch.setattr(sys, "prefix", str(tmp_path))
     return module
