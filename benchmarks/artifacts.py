@@ -1,8 +1,8 @@
 """Artifacts in and out: megabytes per second, and what the server's memory grows by meanwhile.
 
 By one request through the server, as MLflow's client sends them by default; and by the stock client in parts, straight
-to and from S3. The limit is nginx with TLS before the same S3, and S3 itself, both by presigned addresses. What arrives
-is checked.
+to and from S3. The limit of the first is nginx with TLS before the same S3, and S3 itself, both by presigned addresses;
+that of the second what boto3, with a login for S3, moves in such parts. What arrives is checked.
 """
 
 from __future__ import annotations
@@ -22,17 +22,22 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
+from boto3.s3.transfer import TransferConfig
+
 from benchmarks import servers
 from benchmarks.measure import observed
-from benchmarks.report import DEPLOYED, spread
+from benchmarks.report import DEPLOYED, TUTORIAL, spread
 from benchmarks.servers import Server, Site
 
 MEGABYTE = 2**20
 # Sizes in MiB, and how often each is sent.
 SIZES = {1: 10, 100: 3, 2048: 1}
-# In MiB. Below the first the stock client isn't asked to send parts; the second is what each has, which isn't what the
-# server's own client gives those that it sends.
-SMALLEST_MULTIPART, PART = 100, 10
+# In MiB. Below the first the stock client isn't asked to send parts. What it sends in one isn't what the server's own
+# client does, which tells them apart; what it fetches in one is its own choice.
+SMALLEST_MULTIPART, PART_UP, PART_DOWN = 100, 10, 100
+# In MiB. The tutorial's server fetches an artifact from S3 in parts of 8, and the S3 of this machine reads the whole
+# object for each of them.
+LARGEST_BY_TUTORIAL = 100
 BLOCK = os.urandom(MEGABYTE)
 
 
@@ -119,12 +124,12 @@ class OneRequest:
 
 
 @dataclass(frozen=True)
-class Multipart:
-    """In parts between the stock client and S3, which are files there."""
+class InParts:
+    """In parts from and to files on the disk."""
 
     name: str
-    server: Server
-    run: str
+    move: Callable[[str, Path], float]
+    server: Server | None = None
 
     def send(self, name: str, size: int) -> float:
         """Upload a file that is on the disk already."""
@@ -134,13 +139,13 @@ class Multipart:
                 source = Repeated(size)
                 while block := source.read():
                     content.write(block)
-            return self._move("up", file)
+            return self.move("up", file)
 
     def fetch(self, name: str, size: int) -> float:
         """Download to the disk; a wrong byte is an error."""
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder, name)
-            seconds = self._move("down", file)
+            seconds = self.move("down", file)
             checksum = 0
             with file.open("rb") as content:
                 while block := content.read(MEGABYTE):
@@ -150,22 +155,46 @@ class Multipart:
                 raise RuntimeError(msg)
         return seconds
 
-    def _move(self, direction: str, file: Path) -> float:
-        settings = {
-            "MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD": "true",
-            "MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD": "true",
-            "MLFLOW_MULTIPART_UPLOAD_MINIMUM_FILE_SIZE": str(SMALLEST_MULTIPART * MEGABYTE),
-            "MLFLOW_MULTIPART_DOWNLOAD_MINIMUM_FILE_SIZE": str(SMALLEST_MULTIPART * MEGABYTE),
-            "MLFLOW_MULTIPART_UPLOAD_CHUNK_SIZE": str(PART * MEGABYTE),
-        }
+
+def _by_stock_client(server: Server, run: str) -> Callable[[str, Path], float]:
+    settings = {
+        "MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD": "true",
+        "MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD": "true",
+        "MLFLOW_MULTIPART_UPLOAD_MINIMUM_FILE_SIZE": str(SMALLEST_MULTIPART * MEGABYTE),
+        "MLFLOW_MULTIPART_DOWNLOAD_MINIMUM_FILE_SIZE": str(SMALLEST_MULTIPART * MEGABYTE),
+        "MLFLOW_MULTIPART_UPLOAD_CHUNK_SIZE": str(PART_UP * MEGABYTE),
+        "MLFLOW_MULTIPART_DOWNLOAD_CHUNK_SIZE": str(PART_DOWN * MEGABYTE),
+    }
+
+    def move(direction: str, file: Path) -> float:
         done = subprocess.run(
-            [sys.executable, "-m", "benchmarks.stock_client", direction, self.run, file],
-            env={**os.environ, **self.server.client_environment, **settings},
+            [sys.executable, "-m", "benchmarks.stock_client", direction, run, file],
+            env={**os.environ, **server.client_environment, **settings},
             stdout=subprocess.PIPE,
             text=True,
             check=True,
         )
         return float(done.stdout.split()[-1])
+
+    return move
+
+
+def _by_boto3(site: Site) -> Callable[[str, Path], float]:
+    client = site.deployment.client("s3")
+    up, down = (
+        TransferConfig(multipart_threshold=SMALLEST_MULTIPART * MEGABYTE, multipart_chunksize=part * MEGABYTE)
+        for part in (PART_UP, PART_DOWN)
+    )
+
+    def move(direction: str, file: Path) -> float:
+        began = time.monotonic()
+        if direction == "up":
+            client.upload_file(str(file), site.bucket, f"benchmark/{file.name}", Config=up)
+        else:
+            client.download_file(site.bucket, f"benchmark/{file.name}", str(file), Config=down)
+        return time.monotonic() - began
+
+    return move
 
 
 def _checksum(size: int) -> int:
@@ -182,7 +211,7 @@ def measure(compared: list[Server], site: Site, deadline: float) -> dict[str, An
         ways: list[Way] = [way for server in compared for way in _through(server, site)]
         ways += _without(site, bare)
         for size, times in SIZES.items():
-            taken = [way for way in ways if size >= SMALLEST_MULTIPART or not isinstance(way, Multipart)]
+            taken = [way for way in ways if _can(way, size)]
             sent: dict[str, list[dict[str, float]]] = {way.name: [] for way in taken}
             for _ in range(times):
                 for way in taken:
@@ -194,6 +223,12 @@ def measure(compared: list[Server], site: Site, deadline: float) -> dict[str, An
                 if several
             }
     return found
+
+
+def _can(way: Way, size: int) -> bool:
+    if isinstance(way, InParts):
+        return size >= SMALLEST_MULTIPART
+    return way.name != TUTORIAL or size <= LARGEST_BY_TUTORIAL
 
 
 def _there_and_back(way: Way, site: Site, size: int) -> dict[str, float]:
@@ -208,7 +243,7 @@ def _there_and_back(way: Way, site: Site, size: int) -> dict[str, float]:
             seconds = move(name, size)
         figures[f"megabytes_per_second_{direction}"] = size / seconds / MEGABYTE
     parts = _remove(site, name)
-    if isinstance(way, Multipart) and parts != -(-size // (PART * MEGABYTE)):
+    if isinstance(way, InParts) and parts != -(-size // (PART_UP * MEGABYTE)):
         # Where parts don't work, the client sends the whole through the server and says nothing.
         msg = f"{way.name}: {size} bytes arrived in {parts} parts, which aren't the client's"
         raise RuntimeError(msg)
@@ -228,12 +263,13 @@ def _through(server: Server, site: Site) -> list[Way]:
         server,
     )
     # What the other would do is the client's and S3's work too.
-    parts = [Multipart(f"{server.name}, multipart", server, run["run_id"])] if server.name == DEPLOYED else []
+    move = _by_stock_client(server, run["run_id"])
+    parts = [InParts(f"{server.name}, multipart", move, server)] if server.name == DEPLOYED else []
     return [whole, *parts]
 
 
 def _without(site: Site, bare: str) -> list[Way]:
-    """Return the ways without MLflow: by nginx alone, and straight to S3."""
+    """Return the ways without MLflow: by nginx alone, straight to S3, and so in parts."""
     client = site.deployment.client("s3")
 
     def signed(method: str, name: str) -> str:
@@ -245,6 +281,7 @@ def _without(site: Site, bare: str) -> list[Way]:
             "nginx", lambda method, name: signed(method, name).replace(site.endpoint, bare, 1), ca_file=site.ca_file
         ),
         OneRequest("s3", signed),
+        InParts("s3, multipart", _by_boto3(site)),
     ]
 
 

@@ -10,6 +10,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,9 @@ os.environ.update(
     HOME=folder,
 )
 
+# What the service adds to it.
+sys.path.insert(0, "/opt/mlflow/app")
+
 from mlflow.server import app  # noqa: E402 - the environment comes first
 from mlflow.server.auth import create_app  # noqa: E402
 
@@ -42,6 +46,7 @@ def listed(routes: list[Any]) -> Iterator[tuple[str, str]]:
             yield from ((method, route.path) for method in getattr(route, "methods", None) or ())
 
 
+import_module("artifact_addresses").serve(app)
 found = set(listed(create_app(app).routes))
 found |= {(method, rule.rule) for rule in app.url_map.iter_rules() for method in rule.methods or ()}
 json.dump(sorted(found), sys.stdout)

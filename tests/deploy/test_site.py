@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import hashlib
 import http.client
 import json
 import re
@@ -16,6 +17,7 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -392,10 +394,22 @@ def test_the_service_comes_back_by_itself(deployment: Deployment, fault: Callabl
     wait_until_healthy(deployment, HEALTHY_WITHIN)
 
 
-def test_an_upload_that_has_begun_ends_well_while_the_service_stops(deployment: Deployment) -> None:
+def wait_for(deployment: Deployment, state: str, command: str) -> None:
+    """Run a command on the host until it prints this."""
+    give_up = time.monotonic() + 60
+    while deployment.on_host(command).strip() != state:
+        assert time.monotonic() < give_up, f"{command}: not {state}"
+        time.sleep(0.2)
+
+
+@pytest.mark.parametrize("way", ["through MLflow", "straight to S3"])
+def test_an_upload_that_has_begun_ends_well_while_the_service_stops(deployment: Deployment, way: str) -> None:
+    """MLflow handles one whose size nobody has said, and has 30 seconds to end it; it never sees what S3 takes."""
     environment = deployment.client_environment()
+    chunked = way == "through MLflow"
+    name = f"half-{'chunked' if chunked else 'sized'}"
     body = secrets.token_bytes(8 * 1024 * 1024)
-    address = urlsplit(f"{artifacts_url(deployment)}/half")
+    address = urlsplit(f"{artifacts_url(deployment)}/{name}")
     connection = http.client.HTTPSConnection(
         address.netloc,
         context=ssl.create_default_context(cafile=environment["MLFLOW_TRACKING_SERVER_CERT_PATH"]),
@@ -403,30 +417,57 @@ def test_an_upload_that_has_begun_ends_well_while_the_service_stops(deployment: 
     )
     login = base64.b64encode(":".join(login_of(environment)).encode()).decode()
 
-    def wait_for(state: str, command: str) -> None:
-        give_up = time.monotonic() + 60
-        while deployment.on_host(command).strip() != state:
-            assert time.monotonic() < give_up, f"{command}: not {state}"
-            time.sleep(0.2)
+    def send(part: bytes, *, last: bool) -> None:
+        end = b"0\r\n\r\n" if last else b""
+        connection.send(b"%x\r\n%b\r\n%b" % (len(part), part, end) if chunked else part)
 
     try:
         connection.putrequest("PUT", address.path)
         connection.putheader("Authorization", f"Basic {login}")
-        connection.putheader("Content-Length", str(len(body)))
-        connection.endheaders(body[: len(body) // 2])
-        wait_for("here", "find /var/tmp/systemd-private-*-mlflow.service-* -name half -size +3M -exec echo here ';'")
-        deployment.on_host("systemctl stop --no-block mlflow")
-        wait_for("deactivating", "systemctl show -P ActiveState mlflow")
-        # Of 30 seconds that such a request is given.
-        time.sleep(5)
-        connection.send(body[len(body) // 2 :])
+        connection.putheader(*(("Transfer-Encoding", "chunked") if chunked else ("Content-Length", str(len(body)))))
+        connection.endheaders()
+        send(body[: len(body) // 2], last=False)
+        if chunked:
+            spooled = f"find /var/tmp/systemd-private-*-mlflow.service-* -name {name} -size +3M -exec echo here ';'"
+            wait_for(deployment, "here", spooled)
+            deployment.on_host("systemctl stop --no-block mlflow")
+            wait_for(deployment, "deactivating", "systemctl show -P ActiveState mlflow")
+            # Of 30 seconds that such a request is given.
+            time.sleep(5)
+        else:
+            s3 = urlsplit(deployment.variables["mlflow_aws"]["endpoint_url"]).netloc
+            wait_for(deployment, "1", f"ss -tneH state established dst {s3} | grep uid:$(id -u www-data) | wc -l")
+            deployment.on_host("systemctl stop mlflow")
+        send(body[len(body) // 2 :], last=True)
         assert connection.getresponse().status == http.HTTPStatus.OK
-        wait_for("inactive", "systemctl show -P ActiveState mlflow")
+        wait_for(deployment, "inactive", "systemctl show -P ActiveState mlflow")
     finally:
         connection.close()
         deployment.on_host("systemctl start mlflow")
     bucket, key = deployment.resources()["buckets"][0], address.path.partition("/mlflow-artifacts/artifacts/")[2]
     assert deployment.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read() == body
+
+
+def test_an_artifact_comes_from_s3_as_it_was_sent(deployment: Deployment) -> None:
+    environment = deployment.client_environment()
+    # By its name it is packed, which whoever gets it as such would undo.
+    address = f"{artifacts_url(deployment)}/a%20folder/%C3%BC%25.tar.gz"
+    content = b"\x1f\x8b, and then nothing that could be unpacked"
+    options: Any = {
+        "auth": login_of(environment),
+        "verify": environment["MLFLOW_TRACKING_SERVER_CERT_PATH"],
+        "timeout": 60,
+    }
+    requests.put(address, data=content, **options).raise_for_status()
+    whole = requests.get(address, **options)
+    part = requests.get(address, headers={"Range": "bytes=2-6"}, **options)
+    absent = requests.get(f"{address}.sha256", **options)
+    assert (whole.status_code, whole.content) == (200, content)
+    # MLflow's own says when it was spooled.
+    assert whole.headers["ETag"].strip('"') == hashlib.md5(content, usedforsecurity=False).hexdigest()
+    assert whole.headers["Content-Disposition"].startswith("attachment")
+    assert (part.status_code, part.content) == (206, content[2:7])
+    assert "error_code" in absent.json()
 
 
 def test_a_lost_database_is_reported_and_its_return_needs_nobody(deployment: Deployment) -> None:

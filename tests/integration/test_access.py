@@ -367,3 +367,22 @@ def test_a_permission_that_is_taken_back_ends_at_once(server: Server) -> None:
     assert server.statuses(nora, created) == {200}
     server(mlflow_user, name="nora", state="absent")
     assert server.statuses(nora, created) <= {401, 404}
+
+
+def test_a_run_names_no_model_to_whom_models_are_denied(server: Server) -> None:
+    server(mlflow_user, name="lina", user_password=PASSWORD)
+    lina = ("lina", PASSWORD)
+    experiment = server.experiment(lina, "lina's")
+    run_id = server.run(lina, experiment)
+    model = server.ask(lina, "POST", "logged-models", experiment_id=experiment).json()["model"]["info"]["model_id"]
+    server.ask(lina, "POST", "runs/outputs", run_id=run_id, models=[{"model_id": model, "step": 0}])
+
+    def named() -> list[str]:
+        outputs = server.ask(lina, "GET", "runs/get", run_id=run_id).json()["run"].get("outputs", {})
+        return [one["model_id"] for one in outputs.get("model_outputs", [])]
+
+    assert named() == [model]
+    denied = {"resource_type": "logged_model", "resource": "*", "permission": "DENY"}
+    server(mlflow_role, name="without-models", permissions=[denied])
+    server(mlflow_user, name="lina", roles=["without-models"])
+    assert named() == []
