@@ -234,15 +234,17 @@ def _can(way: Way, size: int) -> bool:
 def _there_and_back(way: Way, site: Site, size: int) -> dict[str, float]:
     name = secrets.token_hex(8)
     figures: dict[str, float] = {}
-    for direction, move in (("up", way.send), ("down", way.fetch)):
-        if way.server:
-            with observed({}, way.server.memory, lambda: 0) as costs:
+    try:
+        for direction, move in (("up", way.send), ("down", way.fetch)):
+            if way.server:
+                with observed({}, way.server.memory, lambda: 0) as costs:
+                    seconds = move(name, size)
+                figures[f"memory_grown_{direction}"] = max(0, costs.memory_peak - costs.memory_before)
+            else:
                 seconds = move(name, size)
-            figures[f"memory_grown_{direction}"] = max(0, costs.memory_peak - costs.memory_before)
-        else:
-            seconds = move(name, size)
-        figures[f"megabytes_per_second_{direction}"] = size / seconds / MEGABYTE
-    parts = _remove(site, name)
+            figures[f"megabytes_per_second_{direction}"] = size / seconds / MEGABYTE
+    finally:
+        parts = _remove(site, name)
     if isinstance(way, InParts) and parts != -(-size // (PART_UP * MEGABYTE)):
         # Where parts don't work, the client sends the whole through the server and says nothing.
         msg = f"{way.name}: {size} bytes arrived in {parts} parts, which aren't the client's"
@@ -288,11 +290,10 @@ def _without(site: Site, bare: str) -> list[Way]:
 def _remove(site: Site, name: str) -> int:
     """Delete an object for good: the store keeps versions, and this machine holds them. Return its number of parts."""
     client = site.deployment.client("s3")
-    (found,) = [
-        version
-        for page in client.get_paginator("list_object_versions").paginate(Bucket=site.bucket)
-        for version in page.get("Versions", [])
-        if version["Key"].endswith(name)
-    ]
-    client.delete_object(Bucket=site.bucket, Key=found["Key"], VersionId=found["VersionId"])
-    return int(found["ETag"].strip('"').partition("-")[2] or 1)
+    parts = 0
+    for page in client.get_paginator("list_object_versions").paginate(Bucket=site.bucket):
+        for version in page.get("Versions", []):
+            if version["Key"].endswith(name):
+                client.delete_object(Bucket=site.bucket, Key=version["Key"], VersionId=version["VersionId"])
+                parts = int(version["ETag"].strip('"').partition("-")[2] or 1)
+    return parts

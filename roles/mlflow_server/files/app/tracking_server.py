@@ -6,10 +6,10 @@ Takes the options and the environment of ``mlflow server``, and differs from it 
 * With basic authentication, a worker remembers what a user may do with the runs of an experiment, and which experiment
   a run belongs to, which never changes. MLflow asks its databases for that each time: who the user is, the run with all
   of its parameters and tags, and the user's grants. These are 22 of the 30 statements that a metric takes.
-* A run that names no model is returned as it is. MLflow asks who the user is before it looks for models in it.
 * With basic authentication, these requests go straight to MLflow's Flask app, which judges and handles them anyway. On
   their way there are three middlewares and a hundred routes that have nothing to do with them, a quarter of the
   processor time that a metric takes.
+* A run that names no model is returned as it is. MLflow asks who the user is before it looks for models in it.
 * With basic authentication, it tells nginx where in S3 an artifact is: see ``artifact_addresses``.
 
 Only permission is remembered, never refusal: who isn't known to be allowed is MLflow's to judge, and the password is
