@@ -185,7 +185,12 @@ def test_through_the_s3_endpoint_other_accounts_keys_only_download(account: Acco
         "Action": "s3:*",
         "Condition": {"StringEquals": {"aws:PrincipalAccount": account.number}},
     }
-    assert anybody == {**everywhere, "Sid": "Download", "Action": "s3:GetObject"}
+    assert anybody == {
+        **everywhere,
+        "Sid": "Download",
+        "Action": "s3:GetObject",
+        "Condition": {"StringEquals": {"aws:SourceVpc": account.vpc["VpcId"]}},
+    }
 
 
 def test_clients_reach_https_administrators_ssh_and_nobody_anything_else(account: Account) -> None:
@@ -258,6 +263,7 @@ def test_the_database_is_encrypted_private_protected_and_backed_up(account: Acco
     assert database["DBInstanceIdentifier"] == account.name
     assert re.fullmatch(rf"{account.postgresql}\.\d+", database["EngineVersion"])
     assert database["BackupRetentionPeriod"] >= 7
+    assert sorted(database["EnabledCloudwatchLogsExports"]) == ["postgresql", "upgrade"]
     assert [entry["VpcSecurityGroupId"] for entry in database["VpcSecurityGroups"]] == [
         account.groups[f"{account.name}-database"]["GroupId"]
     ]

@@ -362,6 +362,10 @@ DRIFT = {
     ),
     "the database made public": Drift(modify_database(PubliclyAccessible=True), "Make the database instance"),
     "the database's protection lifted": Drift(modify_database(DeletionProtection=False), "Make the database instance"),
+    "the database's log kept from CloudWatch": Drift(
+        modify_database(CloudwatchLogsExportConfiguration={"DisableLogTypes": ["postgresql"]}),
+        "Make the database instance",
+    ),
     "backups cut to a day": Drift(modify_database(BackupRetentionPeriod=1), "Make the database instance"),
     "a tag of the database removed": Drift(untag_database, "Make the database instance"),
     "a tag put onto the database": Drift(

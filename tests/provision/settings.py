@@ -113,7 +113,10 @@ READERS: dict[str, Reader] = {
 RENAMED = {
     "ec2:ImportKeyPair": {"PublicKeyMaterial": "PublicKey"},
     "ec2:RunInstances": {"Groups": "GroupId", "VolumeSize": "Size"},
-    "rds:CreateDBInstance": {"VpcSecurityGroupIds": "VpcSecurityGroupId"},
+    "rds:CreateDBInstance": {
+        "EnableCloudwatchLogsExports": "EnabledCloudwatchLogsExports",
+        "VpcSecurityGroupIds": "VpcSecurityGroupId",
+    },
     "rds:CreateDBSubnetGroup": {"SubnetIds": "SubnetIdentifier"},
     "ec2:ModifyInstanceAttribute": {"Groups": "GroupId"},
 }
