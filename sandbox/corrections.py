@@ -17,6 +17,8 @@ from moto.core.responses import ActionResult
 from moto.ec2.models import EC2Backend
 from moto.ec2.models.iam_instance_profile import IamInstanceProfileAssociation
 from moto.ec2.models.instances import Instance, InstanceBackend, InstanceState, MetadataOptions
+from moto.ec2.models.network_acls import NetworkAcl
+from moto.ec2.responses.network_acls import NetworkACLs
 from moto.ec2.responses.security_groups import SecurityGroups
 from moto.ec2.responses.settings import Settings
 from moto.ec2.utils import EC2_PREFIX_TO_RESOURCE
@@ -381,6 +383,32 @@ def account_defaults(patch: Patcher) -> None:
     patch.setattr(Settings, "get_snapshot_block_public_access_state", unblocked, raising=False)
 
 
+def network_acl_by_id(patch: Patcher) -> None:
+    """Network ACLs cannot be looked for by their ids in moto; amazon.aws does so."""
+    stock = NetworkAcl.get_filter_value
+
+    @functools.wraps(stock)
+    def get_filter_value(self: NetworkAcl, filter_name: str, method_name: str | None = None) -> Any:
+        return self.id if filter_name == "network-acl-id" else stock(self, filter_name, method_name)
+
+    patch.setattr(NetworkAcl, "get_filter_value", get_filter_value)
+
+
+def icmp_of_network_acls(patch: Patcher) -> None:
+    """A network ACL's rule for one kind of ICMP is one for all of ICMP in moto, which looks for it by an older name."""
+    stock = NetworkACLs.create_network_acl_entry
+
+    @functools.wraps(stock)
+    def create(self: NetworkACLs) -> ActionResult:
+        answer = stock(self)
+        kind = self._get_param("IcmpTypeCode") or {}
+        made = self.ec2_backend.get_network_acl(self._get_param("NetworkAclId")).network_acl_entries[-1]
+        made.icmp_type, made.icmp_code = kind.get("Type"), kind.get("Code")
+        return answer
+
+    patch.setattr(NetworkACLs, "create_network_acl_entry", create)
+
+
 def database_transitions(patch: Patcher) -> None:
     """A database is available at once in moto; on AWS it is creating, stopping, … until its server has followed."""
 
@@ -423,5 +451,7 @@ CORRECTIONS: tuple[Callable[[Patcher], None], ...] = (
     replaced_profile_shows,
     described_rules_are_answered,
     account_defaults,
+    network_acl_by_id,
+    icmp_of_network_acls,
     database_transitions,
 )

@@ -1,4 +1,4 @@
-"""Filters of the network role: what is wrong with an address range, and how a VPC is cut into subnets."""
+"""Filters of the network role: what is wrong with an address range, how a VPC is cut into subnets, and their ACL."""
 
 from __future__ import annotations
 
@@ -104,6 +104,27 @@ def subnet_plan(cidr: str, zones: Sequence[str]) -> list[dict[str, str]]:
     ]
 
 
+def host_acl_rules(cidr: str, admins: Iterable[str]) -> list[list[Any]]:
+    """Return what a network ACL lets into the tracking hosts' subnets, in the form of amazon.aws.ec2_vpc_nacl.
+
+    It knows no connections: what answers the hosts' own questions comes in by the ports from which they are asked.
+    """
+    anywhere = "0.0.0.0/0"
+    return [
+        # AWS's own rule, which admits everything, has 100: beside it these can be made before it goes.
+        [110, "all", "allow", cidr, None, None, None, None],
+        [120, "tcp", "allow", anywhere, None, None, 443, 443],
+        [130, "tcp", "allow", anywhere, None, None, 80, 80],
+        # Without "fragmentation needed" large packets vanish on narrower paths.
+        [140, "icmp", "allow", anywhere, 3, 4],
+        # Remote Desktop: above 1024, but no port that Linux asks from.
+        [150, "tcp", "deny", anywhere, None, None, 3389, 3389],
+        [160, "tcp", "allow", anywhere, None, None, 1024, 65535],
+        # Last, so that one administrator more or less renumbers nothing else.
+        *([200 + index, "tcp", "allow", admin, None, None, 22, 22] for index, admin in enumerate(admins)),
+    ]
+
+
 def subnet_ids(
     plan: Iterable[Mapping[str, str]],
     tier: str,
@@ -127,6 +148,7 @@ class FilterModule:
         """Return the filters by name."""
         return {
             "cidr_problems": cidr_problems,
+            "host_acl_rules": host_acl_rules,
             "public_cidrs": public_cidrs,
             "subnet_ids": subnet_ids,
             "subnet_plan": subnet_plan,

@@ -132,6 +132,7 @@ def read_network(ec2: Any, tags: Mapping[str, str]) -> dict[str, Any]:
         "vpcs": _tagged(ec2, "describe_vpcs", "Vpcs", "VpcId", filters),
         "subnets": _tagged(ec2, "describe_subnets", "Subnets", "SubnetId", filters),
         "route_tables": _tagged(ec2, "describe_route_tables", "RouteTables", "RouteTableId", filters),
+        "network_acls": _tagged(ec2, "describe_network_acls", "NetworkAcls", "NetworkAclId", filters),
         "endpoints": _tagged(ec2, "describe_vpc_endpoints", "VpcEndpoints", "VpcEndpointId", filters),
         "security_groups": _tagged(ec2, "describe_security_groups", "SecurityGroups", "GroupId", filters),
     }

@@ -149,6 +149,12 @@ network:
       type: list
       elements: dict
       contains: *part
+    network_acls:
+      description: Network ACLs, in the same form.
+      returned: always
+      type: list
+      elements: dict
+      contains: *part
     endpoints:
       description: VPC endpoints that are not being deleted, in the same form.
       returned: always

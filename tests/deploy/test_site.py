@@ -95,6 +95,10 @@ BAD_INPUT = {
     "allowed_cidrs malformed": ({"network_allowed_cidrs": ["10.0.0.0/33"]}, "10.0.0.0/33"),
     "allowed_cidrs with host bits": ({"network_allowed_cidrs": ["10.0.0.7/8"]}, "10.0.0.7/8"),
     "the world without a yes": ({"network_allowed_cidrs": ["0.0.0.0/0"]}, "network_allow_world"),
+    "more administrators than a network ACL holds": (
+        {"network_admin_cidrs": [f"203.0.113.{number}/32" for number in range(14)]},
+        "network_admin_cidrs holds 14 IPv4 ranges: the network ACL of the hosts' subnets has room for 13",
+    ),
     "a bucket name that S3 refuses": ({"artifact_store_bucket": "My_Bucket"}, "artifact_store_bucket is My_Bucket"),
     "project too long": ({"mlflow_project": "m" * 60}, f"mlflow_project is {'m' * 60}"),
     "project of other characters": ({"mlflow_project": "ML Flow"}, "mlflow_project is ML Flow"),

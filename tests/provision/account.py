@@ -167,6 +167,42 @@ def test_the_public_subnets_lead_to_the_internet_and_the_private_ones_nowhere(ac
         assert {entry.get("SubnetId") for entry in table["Associations"] if not entry.get("Main")} == subnets
 
 
+def entries(acl: Mapping[str, Any], *, egress: bool) -> list[tuple[Any, ...]]:
+    """Return a network ACL's rules of one direction in their order, without the last one, which refuses the rest."""
+    return [
+        (rule["RuleAction"], rule["Protocol"], *(rule.get("PortRange") or rule.get("IcmpTypeCode") or {}).values(), end)
+        for rule in sorted(acl["Entries"], key=lambda rule: rule["RuleNumber"])
+        for end in [rule.get("CidrBlock") or rule["Ipv6CidrBlock"]]
+        if rule["Egress"] is egress and rule["RuleNumber"] < 32767
+    ]
+
+
+def test_the_subnets_acls_close_ports_for_administration_and_the_database_to_the_world(account: Account) -> None:
+    acls = {acl["IsDefault"]: acl for acl in account.in_vpc("describe_network_acls", "NetworkAcls")}
+    assert set(acls) == {True, False}
+    under = {default: {entry["SubnetId"] for entry in acl["Associations"]} for default, acl in acls.items()}
+    assert under == {
+        default: {account.subnets[cidr]["SubnetId"] for cidr in cidrs}
+        for default, cidrs in ((True, account.public), (False, account.private))
+    }
+    world, tcp, icmp = "0.0.0.0/0", "6", "1"
+    assert entries(acls[True], egress=False) == [
+        ("allow", "-1", account.cidr),
+        ("allow", tcp, 443, 443, world),
+        ("allow", tcp, 80, 80, world),
+        # Fragmentation needed: code 4 of type 3.
+        ("allow", icmp, 4, 3, world),
+        ("deny", tcp, 3389, 3389, world),
+        ("allow", tcp, 1024, 65535, world),
+        *(("allow", tcp, 22, 22, cidr) for cidr in account.admins),
+    ]
+    assert entries(acls[True], egress=True) == [("allow", "-1", world)]
+    for egress in (False, True):
+        assert entries(acls[False], egress=egress) == [("allow", "-1", account.cidr)]
+    name = f"{account.name}-private-{account.vpc['VpcId']}"
+    assert tags(acls[False]["Tags"]) == account.tagged(name)
+
+
 def test_s3_is_reached_inside_aws_from_both_tables(account: Account) -> None:
     endpoint = account.endpoint
     tables = account.in_vpc("describe_route_tables", "RouteTables")

@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
@@ -168,6 +169,29 @@ def launch_one_more(account: Account) -> None:
     account.ec2.associate_address(AllocationId=new, InstanceId=surplus)
 
 
+def network_acl(account: Account, *, default: bool) -> dict[str, Any]:
+    """Return the network ACL of the hosts' subnets, which AWS made with the VPC, or that of the database's."""
+    found = account.in_vpc("describe_network_acls", "NetworkAcls")
+    return next(acl for acl in found if acl["IsDefault"] is default)
+
+
+def open_acl(account: Account, *, default: bool) -> None:
+    """Let everything in by a rule before all others."""
+    account.ec2.create_network_acl_entry(
+        NetworkAclId=network_acl(account, default=default)["NetworkAclId"],
+        RuleNumber=1, Protocol="-1", RuleAction="allow", Egress=False, CidrBlock="0.0.0.0/0",
+    )  # fmt: skip
+
+
+def take_subnet_from_acl(account: Account) -> None:
+    """Put a subnet of the database's under the network ACL of the hosts' subnets."""
+    entry = network_acl(account, default=False)["Associations"][0]
+    account.ec2.replace_network_acl_association(
+        AssociationId=entry["NetworkAclAssociationId"],
+        NetworkAclId=network_acl(account, default=True)["NetworkAclId"],
+    )
+
+
 def default_group(account: Account) -> str:
     """Return the id of the security group that the VPC was made with."""
     found = account.in_vpc("describe_security_groups", "SecurityGroups")
@@ -298,6 +322,16 @@ DRIFT = {
         ),
         "Make the subnets",
         "private 10.46.144.0/20",
+    ),
+    "the hosts' subnets opened to the world": Drift(
+        lambda a: open_acl(a, default=True), "Let the hosts' subnets be met"
+    ),
+    "the database's subnets opened to the world": Drift(
+        lambda a: open_acl(a, default=False), "Put the database's subnets under"
+    ),
+    "a subnet of the database's put among the hosts'": Drift(take_subnet_from_acl, "Put the database's subnets under"),
+    "a tag put onto the network ACL": Drift(
+        lambda a: tag(a, network_acl(a, default=False)["NetworkAclId"]), "Put the database's subnets under"
     ),
     "S3's endpoint untied": Drift(untie_endpoint, "Change who may use the S3 endpoint", "+  - rtb-"),
     "S3's endpoint opened to everybody's keys": Drift(

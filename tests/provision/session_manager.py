@@ -11,7 +11,7 @@ import json
 import pytest
 
 from tests.deploy.deployment import Deployment, Play
-from tests.provision.account import Account, rules
+from tests.provision.account import Account, entries, rules
 
 AGENT = "https://amazon-ssm-{region}.s3.{region}.amazonaws.com/3.3.4624.0/debian_amd64/$file"
 
@@ -58,7 +58,10 @@ def test_without_administrators_ranges_there_is_no_port_22_and_nothing_else_chan
     before = rules(account.groups[name]["IpPermissions"])
     play = provision(deployment, "--tags", "network", network_admin_cidrs=[])
     assert play.returncode == 0, play.output
-    assert play.changed == {"localhost": 1}, play.output
+    # The security group and the network ACL.
+    assert play.changed == {"localhost": 2}, play.output
     after = rules(account.groups[name]["IpPermissions"])
     assert {rule[1:3] for rule in before} == {(22, 22), (80, 80), (443, 443)}
     assert after == {rule for rule in before if rule[1:3] != (22, 22)}
+    (acl,) = (acl for acl in account.in_vpc("describe_network_acls", "NetworkAcls") if acl["IsDefault"])
+    assert ("allow", "6", 22, 22) not in {rule[:4] for rule in entries(acl, egress=False)}

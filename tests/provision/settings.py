@@ -77,6 +77,8 @@ READERS: dict[str, Reader] = {
     "ec2:AuthorizeSecurityGroupEgress": ec2("security_groups", GroupId="group-id"),
     "ec2:AuthorizeSecurityGroupIngress": ec2("security_groups", GroupId="group-id"),
     "ec2:CreateInternetGateway": ec2("internet_gateways"),
+    "ec2:CreateNetworkAcl": ec2("network_acls", VpcId="vpc-id"),
+    "ec2:CreateNetworkAclEntry": ec2("network_acls", NetworkAclId="association.network-acl-id"),
     "ec2:CreateRoute": ec2("route_tables", RouteTableId="route-table-id"),
     "ec2:CreateRouteTable": ec2("route_tables", VpcId="vpc-id"),
     "ec2:CreateSecurityGroup": ec2("security_groups", GroupName="group-name"),
@@ -87,6 +89,7 @@ READERS: dict[str, Reader] = {
     "ec2:ImportKeyPair": lambda account, _: account.ec2.describe_key_pairs(IncludePublicKey=True),
     "ec2:ModifyInstanceAttribute": instances,
     "ec2:ModifyVpcAttribute": vpc_attributes,
+    "ec2:ReplaceNetworkAclAssociation": ec2("network_acls", NetworkAclId="association.network-acl-id"),
     "ec2:RunInstances": instances,
     "iam:AddRoleToInstanceProfile": iam("get_instance_profile", "InstanceProfileName"),
     "iam:CreateInstanceProfile": iam("get_instance_profile", "InstanceProfileName"),
@@ -133,6 +136,7 @@ TAKES_AWAY = ("Delete", "Disassociate", "Detach", "Release", "Remove", "Revoke",
 
 # What cannot be read back as it was asked for, and why. An entry goes when it can.
 DROPPED = {
+    ("ec2:ReplaceNetworkAclAssociation", "AssociationId"): "the one that is replaced; account.py reads what came of it",
     ("ec2:CreateSecurityGroup", "tag Name"): "made on the spot for the other's rule, with its tags; CreateTags follows",
     ("ec2:RunInstances", "AssociatePublicIpAddress"): "a host shows its address, not what it was told; see below",
     ("ec2:RunInstances", "Throughput"): "moto keeps a volume's throughput when the volume is created alone",

@@ -331,6 +331,36 @@ def test_account_defaults(aws: Clients, monkeypatch: pytest.MonkeyPatch) -> None
     assert ec2.get_snapshot_block_public_access_state()["State"] == "unblocked"
 
 
+def test_network_acl_by_id(aws: Clients, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A network ACL that exists is found by its id."""
+    ec2 = aws("ec2")
+    vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+    made = ec2.create_network_acl(VpcId=vpc)["NetworkAcl"]["NetworkAclId"]
+    filters = [{"Name": "network-acl-id", "Values": [made]}]
+    with pytest.raises(NotImplementedError):
+        ec2.describe_network_acls(Filters=filters)
+    corrections.network_acl_by_id(monkeypatch)
+    assert [acl["NetworkAclId"] for acl in ec2.describe_network_acls(Filters=filters)["NetworkAcls"]] == [made]
+
+
+def test_icmp_of_network_acls(aws: Clients, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A rule for "fragmentation needed" is not one for pings."""
+    ec2 = aws("ec2")
+    vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+    needed = {"Type": 3, "Code": 4}
+
+    def kind() -> Any:
+        acl = ec2.create_network_acl(VpcId=vpc)["NetworkAcl"]["NetworkAclId"]
+        rule = {"RuleNumber": 100, "Egress": False, "RuleAction": "allow", "CidrBlock": "0.0.0.0/0"}
+        ec2.create_network_acl_entry(NetworkAclId=acl, Protocol="1", IcmpTypeCode=needed, **rule)
+        (entry,) = ec2.describe_network_acls(NetworkAclIds=[acl])["NetworkAcls"][0]["Entries"]
+        return entry.get("IcmpTypeCode")
+
+    assert kind() is None
+    corrections.icmp_of_network_acls(monkeypatch)
+    assert kind() == needed
+
+
 def test_subnet_group_stays(aws: Clients, monkeypatch: pytest.MonkeyPatch) -> None:
     """A subnet group is there after it was modified, with its new subnets."""
     rds = aws("rds")

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from ansible_collections.mlops.mlflow.plugins.filter.network import (
     cidr_problems,
+    host_acl_rules,
     public_cidrs,
     subnet_ids,
     subnet_plan,
@@ -119,3 +120,59 @@ def test_ids_come_from_what_was_made_found_or_is_only_planned() -> None:
     ]
     found = {public[1]["cidr"]: {"id": "subnet-found"}}
     assert subnet_ids(plan, "public", found, results, "subnet-0") == ["subnet-made", "subnet-found", "subnet-0"]
+
+
+VPC, SOMEBODY, ADMIN = "10.42.7.9", "198.51.100.9", "203.0.113.7"
+
+
+def admitted(protocol: str, port: int, source: str) -> bool:
+    """Say what a network ACL does with a packet: the first rule that fits decides, and none refuses."""
+    for _number, of, action, cidr, _type, _code, *ports in sorted(host_acl_rules("10.42.0.0/16", [f"{ADMIN}/32"])):
+        in_ports = not ports or ports[0] is None or ports[0] <= port <= ports[1]
+        if of in (protocol, "all") and in_ports and ipaddress.ip_address(source) in ipaddress.ip_network(cidr):
+            return bool(action == "allow")
+    return False
+
+
+@pytest.mark.parametrize(
+    ("protocol", "port", "source"),
+    [
+        ("tcp", 443, SOMEBODY),
+        ("tcp", 80, SOMEBODY),
+        ("tcp", 22, ADMIN),
+        # What answers a host, from either end of the ports that Linux asks from.
+        ("tcp", 32768, SOMEBODY),
+        ("tcp", 60999, SOMEBODY),
+        # The database answers, the VPC's own services too.
+        ("tcp", 32768, VPC),
+        ("udp", 32768, VPC),
+        ("tcp", 22, VPC),
+    ],
+)
+def test_the_hosts_acl_lets_in_what_they_serve_and_what_answers_them(protocol: str, port: int, source: str) -> None:
+    assert admitted(protocol, port, source)
+
+
+@pytest.mark.parametrize(
+    ("protocol", "port", "source"),
+    [
+        ("tcp", 22, SOMEBODY),
+        ("tcp", 3389, SOMEBODY),
+        ("tcp", 3389, ADMIN),
+        ("tcp", 111, SOMEBODY),
+        ("udp", 443, SOMEBODY),
+        ("udp", 3389, SOMEBODY),
+    ],
+)
+def test_the_hosts_acl_keeps_out_the_rest(protocol: str, port: int, source: str) -> None:
+    assert not admitted(protocol, port, source)
+
+
+def test_the_hosts_acl_lets_in_that_a_packet_was_too_large() -> None:
+    assert [rule[3:] for rule in host_acl_rules("10.42.0.0/16", []) if rule[1] == "icmp"] == [["0.0.0.0/0", 3, 4]]
+
+
+def test_each_rule_of_the_hosts_acl_has_a_number_of_its_own_and_keeps_it() -> None:
+    twelve, thirteen = (host_acl_rules("10.42.0.0/16", [f"192.0.2.{n}/32" for n in range(count)]) for count in (12, 13))
+    assert [rule[0] for rule in thirteen] == sorted({rule[0] for rule in thirteen})
+    assert thirteen[:-1] == twelve

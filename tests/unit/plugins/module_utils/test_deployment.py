@@ -234,6 +234,7 @@ def test_the_network_is_what_carries_the_tags_and_is_not_deleted() -> None:
         describe_vpcs={"Vpcs": [{"VpcId": "vpc-1", "CidrBlock": "10.42.0.0/16", "State": "available"}]},
         describe_subnets={"Subnets": []},
         describe_route_tables={"RouteTables": [{"RouteTableId": "rtb-1", "Tags": [{"Key": "Name", "Value": "n"}]}]},
+        describe_network_acls={"NetworkAcls": [{"NetworkAclId": "acl-1", "Tags": [{"Key": "Name", "Value": "a"}]}]},
         describe_vpc_endpoints={"VpcEndpoints": [{"VpcEndpointId": "vpce-1", "State": "Deleted"}]},
         describe_security_groups={"SecurityGroups": [{"GroupId": "sg-1", "GroupName": "g", "VpcId": "vpc-1"}]},
     )
@@ -241,6 +242,7 @@ def test_the_network_is_what_carries_the_tags_and_is_not_deleted() -> None:
     assert network["zones"] == ["eu-central-1a", "eu-central-1b"]
     assert [(vpc["id"], vpc["cidr"]) for vpc in network["vpcs"]] == [("vpc-1", "10.42.0.0/16")]
     assert [table["name"] for table in network["route_tables"]] == ["n"]
+    assert [(acl["id"], acl["name"]) for acl in network["network_acls"]] == [("acl-1", "a")]
     assert network["endpoints"] == []
     assert [(group["name"], group["vpc_id"]) for group in network["security_groups"]] == [("g", "vpc-1")]
     filters = [request["Filters"] for operation, request in ec2.requests if operation != "describe_availability_zones"]
@@ -263,6 +265,7 @@ def test_an_endpoint_names_its_route_tables_and_its_policy() -> None:
         "describe_vpcs": {"Vpcs": []},
         "describe_subnets": {"Subnets": []},
         "describe_route_tables": {"RouteTables": []},
+        "describe_network_acls": {"NetworkAcls": []},
         "describe_security_groups": {"SecurityGroups": []},
     }
     endpoint = {"VpcEndpointId": "vpce-1", "RouteTableIds": ["rtb-2", "rtb-1"], "PolicyDocument": '{ "Statement": [] }'}

@@ -78,6 +78,7 @@ def deployed(empty: dict[str, Any]) -> dict[str, str]:
         return [{"ResourceType": kind, "Tags": tags}]
 
     vpc = ec2.create_vpc(CidrBlock="10.42.0.0/16", TagSpecifications=tagged("vpc"))["Vpc"]["VpcId"]
+    ec2.create_network_acl(VpcId=vpc, TagSpecifications=tagged("network-acl"))
     ec2.create_subnet(VpcId=vpc, CidrBlock="10.42.0.0/20", TagSpecifications=tagged("subnet"))
     ec2.create_route_table(VpcId=vpc, TagSpecifications=tagged("route-table"))
     ec2.create_security_group(VpcId=vpc, GroupName="group", Description="-", TagSpecifications=tagged("security-group"))
@@ -120,7 +121,7 @@ def test_what_exists_is_found(found: dict[str, Any], deployed: dict[str, str]) -
     assert found["parameters"]["rds.force_ssl"] == "1"
     assert found["kms_key_state"] == "Enabled"
     assert [vpc["id"] for vpc in found["network"]["vpcs"]] == [deployed["vpc"]]
-    for kind in ("subnets", "route_tables", "endpoints", "security_groups"):
+    for kind in ("subnets", "route_tables", "network_acls", "endpoints", "security_groups"):
         assert [part["vpc_id"] for part in found["network"][kind]] == [deployed["vpc"]]
 
 
