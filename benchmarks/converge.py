@@ -181,7 +181,9 @@ def least(deployment: Deployment, run: Run) -> tuple[float, float]:
     with tempfile.TemporaryDirectory() as folder:
         calls, play = Path(folder, "calls.json"), Path(folder, "play.yml")
         calls.write_text(json.dumps({"connection": client, "calls": run.calls}))
-        host = {"name": "benchmark", "ansible_host": address["IPAddress"]}
+        # A host that is added has no inventory of its own, by which the group's variables would find the key.
+        key = str(deployment.inventory / ".sandbox/id_ed25519")
+        host = {"name": "benchmark", "ansible_host": address["IPAddress"], "ansible_ssh_private_key_file": key}
         play.write_text(yaml.safe_dump(empty_play(kinds(run.report), host)))
         # Without the dynamic inventory, whose calls are among those of the script.
         plain = Deployment(deployment.inventory / "hosts.yml")
@@ -189,7 +191,7 @@ def least(deployment: Deployment, run: Run) -> tuple[float, float]:
         script = processor(lambda: subprocess.run([sys.executable, BARE_READS, calls], check=True))
         tasks = processor(lambda: plays.append(plain.play(str(play))))
         if plays[0].returncode:
-            raise RuntimeError(plays[0].output)
+            raise RuntimeError(plays[0].output[-2000:])
     return script, tasks
 
 
