@@ -8,7 +8,7 @@ import pytest
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
 
-from tests.contracts.variables import ROOT
+from tests.contracts.variables import ROOT, load
 
 ROLE = ROOT / "roles/mlflow_server"
 
@@ -50,3 +50,20 @@ def test_a_migration_goes_where_the_service_will_and_reads_no_password_and_no_ke
         templated("__mlflow_server_migration_environment", "{{ unreadable }}", **given)["MLFLOW_BACKEND_STORE_URI"]
         == uri
     )
+
+
+@pytest.mark.parametrize(
+    ("given", "taken"),
+    [
+        ({}, True),
+        ({"mlflow_server_credentials": {"database_password": ""}}, False),
+        ({"mlflow_server_credentials": {}, "mlflow_server_auth": "none"}, True),
+    ],
+)
+def test_an_empty_password_is_refused(given: dict[str, Any], taken: bool) -> None:
+    (check,) = (
+        task for task in load(ROLE / "tasks/credentials.yml") if task["name"] == "Check that there is a password"
+    )
+    conditions = check["ansible.builtin.assert"]["that"]
+    assert all(templated(condition, "readable", **given) for condition in conditions) is taken
+    assert not all(templated(condition, "", **given) for condition in conditions)
