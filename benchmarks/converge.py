@@ -19,7 +19,7 @@ import resource
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,30 +66,32 @@ class Run:
 
 def kinds(report: dict[str, Any]) -> collections.Counter[str]:
     """Count the tasks of a run by where they ran: one for each host, and one for each round of a loop."""
-    found: collections.Counter[str] = collections.Counter()
-    for play in report["plays"]:
-        for task in play["tasks"]:
-            for host, result in task["hosts"].items():
-                found.update(_kind(host, result["action"], one) for one in result.get("results") or [result])
-    return found
+    return collections.Counter(_kind(*each) for each in _results(report))
 
 
 def aws_modules(report: dict[str, Any]) -> int:
     """Count the processes of modules that talk to AWS."""
     return sum(
-        not one.get("skipped")
-        for play in report["plays"]
-        for task in play["tasks"]
-        for result in task["hosts"].values()
-        if result["action"].startswith(AWS_MODULES)
-        for one in result.get("results") or [result]
+        result["action"].startswith(AWS_MODULES) and _kind(host, result) != "skipped"
+        for host, result in _results(report)
     )
 
 
-def _kind(host: str, action: str, result: dict[str, Any]) -> str:
+def _results(report: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Return each result with its host, the rounds of a loop one by one."""
+    for play in report["plays"]:
+        for task in play["tasks"]:
+            for host, result in task["hosts"].items():
+                rounds = result.get("results") or [result]
+                # Of a round that logs nothing only the whole says that it was skipped.
+                whole = {key: result[key] for key in ("action", "skipped") if key in result}
+                yield from ((host, {**one, **whole}) for one in rounds)
+
+
+def _kind(host: str, result: dict[str, Any]) -> str:
     if result.get("skipped"):
         return "skipped"
-    if action in WITHOUT_MODULE:
+    if result["action"] in WITHOUT_MODULE:
         return "no module"
     where = result.get("_ansible_delegated_vars", {}).get("ansible_host", host)
     return "module on the controller" if where == "localhost" else "module on a host"

@@ -51,6 +51,13 @@ def test_each_round_of_a_loop_is_a_task() -> None:
     assert found == {"module on a host": 2, "skipped": 1}
 
 
+def test_a_loop_that_logs_nothing_and_skips_all_its_rounds_runs_no_module() -> None:
+    rounds = [{"censored": "hidden"}, {"censored": "hidden"}]
+    found = report(("community.aws.secretsmanager_secret", {"localhost": {"results": rounds, "skipped": True}}))
+    assert converge.kinds(found) == {"skipped": 2}
+    assert converge.aws_modules(found) == 0
+
+
 def test_a_loop_over_nothing_is_one_task_that_is_skipped() -> None:
     found = converge.kinds(report(("ansible.builtin.file", {"i-1": {"results": [], "skipped": True}})))
     assert found == {"skipped": 1}
