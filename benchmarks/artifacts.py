@@ -291,9 +291,10 @@ def _remove(site: Site, name: str) -> int:
     """Delete an object for good: the store keeps versions, and this machine holds them. Return its number of parts."""
     client = site.deployment.client("s3")
     parts = 0
-    for page in client.get_paginator("list_object_versions").paginate(Bucket=site.bucket):
-        for version in page.get("Versions", []):
-            if version["Key"].endswith(name):
-                client.delete_object(Bucket=site.bucket, Key=version["Key"], VersionId=version["VersionId"])
-                parts = int(version["ETag"].strip('"').partition("-")[2] or 1)
+    # Not by a list of versions, for which the S3 of this machine copies what they hold.
+    for page in client.get_paginator("list_objects_v2").paginate(Bucket=site.bucket):
+        for key in (one["Key"] for one in page.get("Contents", []) if one["Key"].endswith(name)):
+            found = client.head_object(Bucket=site.bucket, Key=key)
+            client.delete_object(Bucket=site.bucket, Key=key, VersionId=found["VersionId"])
+            parts = int(found["ETag"].strip('"').partition("-")[2] or 1)
     return parts
