@@ -45,8 +45,8 @@ OPEN_SCENARIO, OPEN_CLIENTS = "log_metric", 100
 FLEET_SCENARIO, FLEET_SECONDS = "log_batch", 180.0
 # Whose figures are no rounds of requests. The last takes five minutes more, and only if it is asked for.
 OTHERS = ("idle", "interface", "artifacts", "fleet")
-# From so many clients on a load lasts longer, since a request does, and has fewer rounds.
-CROWD, CROWD_LENGTH, CROWD_ROUNDS = 100, 4, 2
+# From so many clients on a load lasts longer, since a request does, and has fewer rounds. Some minutes are kept for them.
+CROWD, CROWD_LENGTH, CROWD_ROUNDS, CROWDS_MINUTES = 100, 4, 1, 5
 # A bare database takes no crowd.
 LIMIT_CLIENTS = 10
 RUNS, EXPERIMENTS = 2000, 50
@@ -110,22 +110,26 @@ class Bench:
             database.remove_experiments(session, self.site.login.user)
 
     def rounds(self) -> None:
-        """Go through all loads, again and again, on one server after the other."""
+        """Go through all loads, again and again, on one server after the other; the crowds come at the end."""
         self.cells = self.plan()
+        crowds = [cell for cell in self.cells if cell.clients >= CROWD and not cell.rate]
+        others = [cell for cell in self.cells if cell not in crowds]
         for number in range(self.options.rounds):
-            for cell in self.cells:
-                crowd = cell.clients >= CROWD and not cell.rate
-                if crowd and number >= CROWD_ROUNDS:
-                    continue
-                if time.monotonic() > self.deadline:
-                    self.notes.append(f"round {number + 1}: no time was left for {cell.title}")
-                    continue
-                seconds = self.options.seconds * (CROWD_LENGTH if crowd else 1)
-                for server in self.servers if number % 2 == 0 else reversed(self.servers):
-                    self._round(cell, server, seconds, crowd=crowd)
-                if SCENARIOS[cell.scenario].statements and cell.clients <= LIMIT_CLIENTS:
-                    self._limit(cell, seconds)
-                say(f"round {number + 1}: {'; '.join(_brief(cell))}")
+            for cell in others:
+                self._turn(number, cell, self.options.seconds, self.deadline - (CROWDS_MINUTES * 60 if crowds else 0))
+        for number in range(min(self.options.rounds, CROWD_ROUNDS)):
+            for cell in crowds:
+                self._turn(number, cell, self.options.seconds * CROWD_LENGTH, self.deadline)
+
+    def _turn(self, number: int, cell: Cell, seconds: float, deadline: float) -> None:
+        if time.monotonic() > deadline:
+            self.notes.append(f"round {number + 1}: no time was left for {cell.title}")
+            return
+        for server in self.servers if number % 2 == 0 else reversed(self.servers):
+            self._round(cell, server, seconds)
+        if SCENARIOS[cell.scenario].statements and cell.clients <= LIMIT_CLIENTS:
+            self._limit(cell, seconds)
+        say(f"round {number + 1}: {'; '.join(_brief(cell))}")
 
     def _task(self, cell: Cell, server: str, seconds: float, **connection: Any) -> load.Task:
         self.first += NUMBERS
@@ -135,7 +139,7 @@ class Bench:
             cell.scenario, subjects=subjects, clients=cell.clients, seconds=seconds, first=self.first, **connection
         )
 
-    def _round(self, cell: Cell, server: Server, seconds: float, *, crowd: bool) -> None:
+    def _round(self, cell: Cell, server: Server, seconds: float) -> None:
         task = self._task(
             cell,
             server.name,
@@ -147,7 +151,7 @@ class Bench:
         )
         with observed(server.groups, server.memory, lambda: servers.connections(server, self.site)) as costs:
             result = load.put_on(task, started=lambda: costs.begin(server.groups))
-        if crowd and not servers.settle(server, self.site):
+        if cell.clients >= CROWD and not servers.settle(server, self.site):
             self.notes.append(f"{server.name} still worked {servers.SETTLE_SECONDS} s after {cell.title}")
         self._note(cell, server.name, task, result, costs, server.store)
 
@@ -234,12 +238,12 @@ def arguments() -> argparse.Namespace:
         help=f"of {', '.join(names)} (all but the last)",
     )
     add("--clients", type=int, nargs="+", help="concurrent clients, instead of each scenario's own list")
-    add("--rounds", type=int, default=3, help=f"how often; from {CROWD} clients on {CROWD_ROUNDS} times at most (3)")
+    add("--rounds", type=int, default=3, help=f"how often; from {CROWD} clients on {CROWD_ROUNDS} at most (3)")
     add(
         "--seconds", type=float, default=3, help=f"of a round; from {CROWD} clients on {CROWD_LENGTH} times as long (3)"
     )
     add("--rate", type=float, default=20, help=f"{OPEN_SCENARIO} per second of the open loop; 0 for none (20)")
-    add("--minutes", type=float, default=17, help="after so many no load is begun any more (17)")
+    add("--minutes", type=float, default=16, help="after so many no load is begun any more (16)")
     add("--inventory", type=Path, default=ROOT / "inventories/sandbox", help="a sandbox on which site.yml has run")
     add("--results", type=Path, default=RESULTS, help="the folder for results.json and results.png")
     return parser.parse_args()
