@@ -45,7 +45,7 @@ OPEN_SCENARIO, OPEN_CLIENTS = "log_metric", 100
 FLEET_SCENARIO, FLEET_SECONDS = "log_batch", 180.0
 # Whose figures are no rounds of requests. The last takes five minutes more, and only if it is asked for.
 OTHERS = ("idle", "interface", "artifacts", "fleet")
-# From so many clients on a load lasts longer, since a request does, and has fewer rounds. Some minutes are kept for them.
+# From so many clients on a load lasts longer, since a request does, and has fewer rounds, for which minutes are kept.
 CROWD, CROWD_LENGTH, CROWD_ROUNDS, CROWDS_MINUTES = 100, 4, 1, 5
 # A bare database takes no crowd.
 LIMIT_CLIENTS = 10
