@@ -211,7 +211,7 @@ def picture(cells: list[Cell], title: str, path: Path) -> None:
             start = [sum(pair) for pair in zip(start, counts, strict=True)]
         right.invert_yaxis()
         right.set_xlabel("requests of a round, by what became of them")
-        right.legend(loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=len(OUTCOMES), fontsize="small")
+        right.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=2, fontsize="small")
     figure.suptitle(title, fontsize="medium")
     figure.tight_layout()
     figure.savefig(path, dpi=110)

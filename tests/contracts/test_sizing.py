@@ -28,7 +28,7 @@ HOSTS = {
 }
 DATABASES = {"db.t4g.micro": 1, "db.t4g.small": 2, "db.t4g.medium": 4, "db.m7g.large": 8, "db.m7g.xlarge": 16}
 # Milliseconds of a core, the upper ends of what was measured: MLflow's with nginx's, and PostgreSQL's.
-LOG_METRIC, LOG_BATCH, POSTGRESQL = 12.4, 28.4, 6
+LOG_METRIC, LOG_BATCH = (8.1, 2.1), (16.4, 7.1)
 # How busy a core may be on average, so that a burst doesn't queue.
 BUSY = 0.6
 
@@ -83,11 +83,10 @@ def hosts_table() -> str:
 def load_table() -> str:
     rows = []
     for runs in (1_000, 10_000):
-        for what, rate, cost in (("a batch a minute", runs / 60, LOG_BATCH), ("a metric a second", runs, LOG_METRIC)):
-            cores = rate * cost / 1000 / BUSY
+        for what, rate, costs in (("a batch a minute", runs / 60, LOG_BATCH), ("a metric a second", runs, LOG_METRIC)):
+            cores, database_cores = (rate * cost / 1000 / BUSY for cost in costs)
             needed = [math.ceil(cores / HOSTS[name][0]) for name in ("m7i.large", "m7i.xlarge", "m7i.2xlarge")]
-            database = math.ceil(rate * POSTGRESQL / 1000 / BUSY)
-            rows.append([f"{runs:,}", what, f"{rate:,.0f}", f"{cores:,.1f}", *needed, database])
+            rows.append([f"{runs:,}", what, f"{rate:,.0f}", f"{cores:,.1f}", *needed, math.ceil(database_cores)])
     header = ["runs", "each logs", "requests/s", "cores", "m7i.large", "m7i.xlarge", "m7i.2xlarge", "database's cores"]
     return table(header, rows)
 
