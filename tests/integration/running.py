@@ -1,4 +1,4 @@
-"""MLflow itself, with SQLite and a local artifact folder, on a free port of the loopback address."""
+"""MLflow itself, with SQLite and a local artifact folder, on a free loopback port; open, or asking for logins."""
 
 from __future__ import annotations
 
@@ -10,6 +10,13 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+
+from ansible_collections.mlops.mlflow.plugins.modules import mlflow_health
+from ansible_collections.mlops.mlflow.tests.unit.support.module_run import run
+
+PROGRAM = Path(__file__).parents[2] / "roles/mlflow_server/files/app/tracking_server.py"
+# Who comes with the server.
+ADMIN = ("admin", "the-admins-passphrase")
 
 
 @contextmanager
@@ -47,3 +54,31 @@ def serving(
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
+
+
+@contextmanager
+def asking_for_logins(folder: Path, *options: str, environment: Mapping[str, str] | None = None) -> Iterator[str]:
+    """Start MLflow by the role's own program and as on a host, with logins; return its address when it answers."""
+    settings = folder / "basic_auth.ini"
+    settings.write_text(
+        "[mlflow]\ndefault_permission = NO_PERMISSIONS\n"
+        f"database_uri = sqlite:///{folder}/auth.db\nauth_cache_ttl_seconds = 60\n"
+    )
+    logins = {
+        "MLFLOW_AUTH_CONFIG_PATH": str(settings),
+        "MLFLOW_AUTH_ADMIN_USERNAME": ADMIN[0],
+        "MLFLOW_AUTH_ADMIN_PASSWORD": ADMIN[1],
+        "MLFLOW_FLASK_SERVER_SECRET_KEY": "signs-the-sessions-of-a-test",
+        "MLFLOW_BASIC_AUTH_FAIL_CLOSED": "true",
+        "RUNTIME_DIRECTORY": str(folder),
+    }
+    with serving(
+        folder,
+        *("--app-name", "basic-auth"),
+        *options,
+        program=(str(PROGRAM),),
+        environment=logins | dict(environment or {}),
+    ) as url:
+        ready = run(mlflow_health, {"url": url, "level": "ping", "deadline": 300, "timeout": 30, "retries": 1000})
+        assert ready["healthy"] is True, ready["msg"] + (folder / "log").read_text()
+        yield url

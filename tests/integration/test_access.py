@@ -20,19 +20,16 @@ from ansible_collections.mlops.mlflow.plugins.module_utils.http_client import (
 )
 from ansible_collections.mlops.mlflow.plugins.modules import (
     mlflow_access_info,
-    mlflow_health,
     mlflow_permission,
     mlflow_role,
     mlflow_user,
 )
 from ansible_collections.mlops.mlflow.tests.unit.support.module_run import run
 
-from tests.integration.running import serving
+from tests.integration.running import ADMIN, asking_for_logins
 
-PROGRAM = Path(__file__).parents[2] / "roles/mlflow_server/files/app/tracking_server.py"
 API = "/api/2.0/mlflow"
 API3 = "/api/3.0/mlflow"
-ADMIN = ("admin", "the-admins-passphrase")
 PASSWORD = "a-passphrase-of-a-user"
 DORA, RITA, GINA, ANNA = ((name, PASSWORD) for name in ("dora", "rita", "gina", "anna"))
 
@@ -115,25 +112,8 @@ class Server:
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("mlflow")
-    settings = folder / "basic_auth.ini"
-    settings.write_text(
-        "[mlflow]\ndefault_permission = NO_PERMISSIONS\n"
-        f"database_uri = sqlite:///{folder}/auth.db\nauth_cache_ttl_seconds = 60\n"
-    )
-    environment = {
-        "MLFLOW_AUTH_CONFIG_PATH": str(settings),
-        "MLFLOW_AUTH_ADMIN_USERNAME": ADMIN[0],
-        "MLFLOW_AUTH_ADMIN_PASSWORD": ADMIN[1],
-        "MLFLOW_FLASK_SERVER_SECRET_KEY": "signs-the-sessions-of-a-test",
-        "MLFLOW_BASIC_AUTH_FAIL_CLOSED": "true",
-        "RUNTIME_DIRECTORY": str(folder),
-    }
-    options = ("--app-name", "basic-auth", "--workers", "2")
-    with serving(folder, *options, program=(str(PROGRAM),), environment=environment) as url:
-        running = Server(url, folder)
-        started = run(mlflow_health, {"url": url, "level": "ping", "deadline": 300, "timeout": 30, "retries": 1000})
-        assert started["healthy"] is True, started["msg"] + (folder / "log").read_text()
-        yield running
+    with asking_for_logins(folder, "--workers", "2") as url:
+        yield Server(url, folder)
 
 
 def test_a_user_comes_is_locked_out_comes_back_and_goes(server: Server) -> None:

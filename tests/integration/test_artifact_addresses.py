@@ -5,25 +5,21 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import boto3
 import pytest
 import requests
-from ansible_collections.mlops.mlflow.plugins.modules import mlflow_health
 from ansible_collections.mlops.mlflow.tests.unit.support.loading import load
-from ansible_collections.mlops.mlflow.tests.unit.support.module_run import run
 from flask import Flask
 from mlflow.server import handlers
 from mlflow.store.artifact.s3_artifact_repo import S3ArtifactRepository
 from moto.server import ThreadedMotoServer
 
-from tests.integration.running import serving
+from tests.integration.running import ADMIN, asking_for_logins
 
-PROGRAM = Path(__file__).parents[2] / "roles/mlflow_server/files/app/tracking_server.py"
-ADMIN, STRANGER = ("admin", "the-admins-passphrase"), ("stranger", "a-passphrase-of-a-user")
+STRANGER = ("stranger", "a-passphrase-of-a-user")
 API = "/api/2.0/mlflow"
 PRESIGNED = "/api/2.0/mlflow-artifacts/presigned"
 BUCKET, OWNER = "artifacts", "123456789012"
@@ -55,7 +51,7 @@ class Server:
 def without_proxy() -> Iterator[None]:
     """Whoever runs the tests may be behind one."""
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("AWS_CA_BUNDLE", "http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+        for name in ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
             patch.delenv(name, raising=False)
         yield
 
@@ -79,26 +75,9 @@ def s3() -> Iterator[str]:
 def server(tmp_path_factory: pytest.TempPathFactory, s3: str) -> Iterator[Server]:
     """Run MLflow with logins, and S3 behind it."""
     folder = tmp_path_factory.mktemp("mlflow")
-    settings = folder / "basic_auth.ini"
-    settings.write_text(
-        "[mlflow]\ndefault_permission = NO_PERMISSIONS\n"
-        f"database_uri = sqlite:///{folder}/auth.db\nauth_cache_ttl_seconds = 60\n"
-    )
-    environment = {
-        **KEYS,
-        "AWS_ENDPOINT_URL_S3": s3,
-        "MLFLOW_S3_EXPECTED_BUCKET_OWNER": OWNER,
-        "MLFLOW_AUTH_CONFIG_PATH": str(settings),
-        "MLFLOW_AUTH_ADMIN_USERNAME": ADMIN[0],
-        "MLFLOW_AUTH_ADMIN_PASSWORD": ADMIN[1],
-        "MLFLOW_FLASK_SERVER_SECRET_KEY": "signs-the-sessions-of-a-test",
-        "MLFLOW_BASIC_AUTH_FAIL_CLOSED": "true",
-        "RUNTIME_DIRECTORY": str(folder),
-    }
-    options = ("--app-name", "basic-auth", "--artifacts-destination", f"s3://{BUCKET}/of-this-server")
-    with serving(folder, *options, program=(str(PROGRAM),), environment=environment) as url:
-        ready = run(mlflow_health, {"url": url, "level": "ping", "deadline": 300, "timeout": 30, "retries": 1000})
-        assert ready["healthy"] is True, ready["msg"] + (folder / "log").read_text()
+    environment = {**KEYS, "AWS_ENDPOINT_URL_S3": s3, "MLFLOW_S3_EXPECTED_BUCKET_OWNER": OWNER}
+    store = ("--artifacts-destination", f"s3://{BUCKET}/of-this-server")
+    with asking_for_logins(folder, *store, environment=environment) as url:
         server = Server(url, s3)
         made = server.ask("POST", f"{API}/experiments/create", json={"name": "hers"})
         server.folder = f"{made.json()['experiment_id']}/run/artifacts"
@@ -200,7 +179,10 @@ def test_one_into_another_store_is_left_to_mlflow(program: ModuleType, monkeypat
     assert "X-Artifact-Address" not in answer.headers
 
 
-@pytest.mark.parametrize("name", ["AWS_CA_BUNDLE", "MLFLOW_S3_IGNORE_TLS", "HTTPS_PROXY", "https_proxy", "http_proxy"])
+@pytest.mark.parametrize(
+    "name",
+    ["AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "MLFLOW_S3_IGNORE_TLS", "HTTPS_PROXY", "https_proxy", "http_proxy"],
+)
 def test_all_are_where_only_mlflow_knows_the_way_to_s3(
     program: ModuleType, monkeypatch: pytest.MonkeyPatch, bucket: S3ArtifactRepository, name: str
 ) -> None:
