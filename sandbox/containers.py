@@ -31,6 +31,8 @@ NETWORK_LABEL = "mlflow.sandbox.network"
 PROBE_SECONDS = 1.0
 STOP_SECONDS = 60
 ADMIN_UID = 1000
+# Bytes of a packet inside a VPC ("Network maximum transmission unit (MTU) for your EC2 instance" in EC2's user guide).
+VPC_MTU = 9001
 
 # What systemd needs, without --privileged. A cgroup name space of its own would boot, and silently lift MemoryMax.
 HOST_OPTIONS: dict[str, Any] = {
@@ -174,6 +176,7 @@ class Containers:
             self._client.networks.create(
                 name, driver="bridge", ipam=IPAMConfig(pool_configs=[pool]),
                 labels={LABEL: str(self._settings.inventory), **labels},
+                options={"com.docker.network.driver.mtu": str(VPC_MTU)},
             )  # fmt: skip
         except APIError as error:
             raise SandboxError(f"Docker cannot make a network of {subnet}: {error.explanation}") from error
