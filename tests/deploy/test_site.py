@@ -14,20 +14,23 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import docker
 import pytest
 import requests
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from docker.types import EndpointConfig
 from playwright.sync_api import Error as BrowserError
 from playwright.sync_api import Locator, Page, sync_playwright
 
+from sandbox.certificates import create_authority, issue
 from sandbox.containers import BODY_LABEL
 from tests.deploy.deployment import ROOT, Deployment, Play, execute
 
@@ -472,6 +475,79 @@ def test_an_artifact_comes_from_s3_as_it_was_sent(deployment: Deployment) -> Non
     assert whole.headers["Content-Disposition"].startswith("attachment")
     assert (part.status_code, part.content) == (206, content[2:7])
     assert "error_code" in absent.json()
+
+
+@contextlib.contextmanager
+def s3_as_in_the_region(deployment: Deployment) -> Iterator[tuple[str, Callable[[], str]]]:
+    """Let the bucket be where AWS has it: at its own name in the region, over TLS, and MLflow told of no endpoint.
+
+    Gives that name, and what it was asked. The host trusts its certificate, nginx only from its next start on.
+    """
+    connection, (bucket,) = deployment.variables["mlflow_aws"], deployment.resources()["buckets"]
+    name = f"{bucket}.s3.{connection['region']}.amazonaws.com"
+    authority = create_authority()
+    identity = issue(authority, name)
+    engine, host = docker.from_env(), deployment.host
+    (network,) = host.attrs["NetworkSettings"]["Networks"]
+    front = engine.containers.run(
+        host.image,
+        ["python3", "-c", Path(__file__).with_name("tls_front.py").read_text()],
+        environment={
+            "CERTIFICATE": identity.certificate.decode(),
+            "KEY": identity.key.decode(),
+            "SERVER": urlsplit(connection["endpoint_url"]).netloc,
+        },
+        network=network,
+        networking_config={network: EndpointConfig(engine.api.api_version, aliases=[name])},
+        detach=True,
+    )
+    settings, trust = "/run/systemd/system/mlflow.service.d", "/usr/local/share/ca-certificates/s3.crt"
+    try:
+        # MLflow trusts what came with its release.
+        deployment.on_host(f"""set -e
+            cat >{trust} <<'END'\n{authority.certificate.decode()}END
+            update-ca-certificates >/dev/null 2>&1
+            mkdir -p {settings}
+            echo MLFLOW_BOTO_CLIENT_ADDRESSING_STYLE=virtual >{settings}/region.env
+            own=$(readlink -f "$(/opt/mlflow/current/bin/python -m certifi)")
+            cat >{settings}/region.conf <<END\n[Service]
+            EnvironmentFile={settings}/region.env
+            UnsetEnvironment=AWS_ENDPOINT_URL_S3
+            BindReadOnlyPaths=/etc/ssl/certs/ca-certificates.crt:$own\nEND
+            systemctl daemon-reload
+            systemctl restart mlflow""")
+        yield name, lambda: front.logs(stderr=False).decode()
+    finally:
+        deployment.on_host(f"""rm -rf {settings} {trust}
+            update-ca-certificates --fresh >/dev/null
+            systemctl daemon-reload && systemctl restart mlflow nginx""")
+        front.remove(force=True)
+
+
+def test_an_artifact_goes_to_the_regions_s3_over_tls_if_its_certificate_is_trusted(deployment: Deployment) -> None:
+    environment = deployment.client_environment()
+    address = f"{artifacts_url(deployment)}/by%20TLS.bin"
+    content = secrets.token_bytes(2**20)
+    options: Any = {
+        "auth": login_of(environment),
+        "verify": environment["MLFLOW_TRACKING_SERVER_CERT_PATH"],
+        "timeout": 60,
+    }
+    with s3_as_in_the_region(deployment) as (name, asked):
+        refused = requests.put(address, data=content, **options)
+        assert refused.status_code == http.HTTPStatus.SERVICE_UNAVAILABLE, refused.text
+        assert not asked()
+        deployment.on_host("systemctl restart nginx")
+        requests.put(address, data=content, **options).raise_for_status()
+        fetched = requests.get(address, **options)
+        heads = asked()
+    assert (fetched.status_code, fetched.content) == (200, content)
+    assert {line for line in heads.splitlines() if line.lower().startswith("host:")} == {f"Host: {name}"}
+    sent, *_ = (head for head in heads.split("\r\n\r\n") if "PUT" in head)
+    assert "authorization:" not in sent.lower()
+    bucket, key = deployment.resources()["buckets"][0], f"{urlsplit(artifacts_url(deployment)).path}/by TLS.bin"
+    stored = deployment.client("s3").get_object(Bucket=bucket, Key=key.partition("/mlflow-artifacts/artifacts/")[2])
+    assert stored["Body"].read() == content
 
 
 def test_a_lost_database_is_reported_and_its_return_needs_nobody(deployment: Deployment) -> None:

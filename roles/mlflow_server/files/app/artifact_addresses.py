@@ -30,7 +30,7 @@ ADDRESS, CONTENT_TYPE, OWNER = "X-Artifact-Address", "X-Artifact-Type", "X-Artif
 
 def reached_by_mlflow_alone(environment: Mapping[str, str]) -> bool:
     """Tell whether these settings lead MLflow to S3 through a proxy, or by certificates that nginx doesn't trust."""
-    names = {"aws_ca_bundle", "mlflow_s3_ignore_tls", "http_proxy", "https_proxy"}
+    names = {"aws_ca_bundle", "requests_ca_bundle", "mlflow_s3_ignore_tls", "http_proxy", "https_proxy"}
     return any(environment[name] for name in environment if name.lower() in names)
 
 
