@@ -490,7 +490,7 @@ def s3_as_in_the_region(deployment: Deployment) -> Iterator[tuple[str, Callable[
     engine, host = docker.from_env(), deployment.host
     (network,) = host.attrs["NetworkSettings"]["Networks"]
     front = engine.containers.run(
-        host.image,
+        str(host.attrs["Config"]["Image"]),
         ["python3", "-c", Path(__file__).with_name("tls_front.py").read_text()],
         environment={
             "CERTIFICATE": identity.certificate.decode(),
