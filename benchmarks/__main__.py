@@ -204,7 +204,8 @@ class Bench:
                 "processor": platform.machine(),
                 "load_before": os.getloadavg(),
             },
-            "options": {name: str(value) for name, value in vars(self.options).items()},
+            # Where it lies on this machine is nobody else's business.
+            "options": {name: str(value) for name, value in vars(self.options).items() if not isinstance(value, Path)},
             "cells": [dataclasses.asdict(cell) for cell in self.cells],
             **self.others,
             "notes": self.notes,

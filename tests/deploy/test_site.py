@@ -518,10 +518,11 @@ def s3_as_in_the_region(deployment: Deployment) -> Iterator[tuple[str, Callable[
             systemctl restart mlflow""")
         yield name, lambda: front.logs(stderr=False).decode()
     finally:
+        # First: in the network it would keep the sandbox from going.
+        front.remove(force=True)
         deployment.on_host(f"""rm -rf {settings} {trust}
             update-ca-certificates --fresh >/dev/null
             systemctl daemon-reload && systemctl restart mlflow nginx""")
-        front.remove(force=True)
 
 
 def test_an_artifact_goes_to_the_regions_s3_over_tls_if_its_certificate_is_trusted(deployment: Deployment) -> None:

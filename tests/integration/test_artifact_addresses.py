@@ -48,8 +48,8 @@ class Server:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def without_proxy() -> Iterator[None]:
-    """Whoever runs the tests may be behind one."""
+def without_detour() -> Iterator[None]:
+    """Whoever runs the tests may be behind a proxy, or trust certificates of their own."""
     with pytest.MonkeyPatch.context() as patch:
         for name in ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
             patch.delenv(name, raising=False)
