@@ -47,20 +47,32 @@ def build(*middlewares: str) -> FastAPI:
     return app
 
 
-def post(app: Any, path: str, host: str = "admitted") -> tuple[int, str, str]:
-    """Return the status of a request's answer, its text, and the function that it has passed."""
-    sent: list[dict[str, Any]] = []
+def flask(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+    """Answer as MLflow's Flask app does in these tests: in two pieces, with what was asked."""
+    start_response("201 Created", [("Set-Cookie", "a=1"), ("Set-Cookie", "b=2")])
+    return [environ["PATH_INFO"].rpartition("/")[2].encode(), b":" + environ["wsgi.input"].read()]
+
+
+def ask(app: Any, path: str, host: str = "admitted") -> list[dict[str, Any]]:
+    """Return the messages that answer a request, whose body comes in two pieces."""
+    pieces, sent = [b"bo", b"dy"], []
 
     async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": b"", "more_body": False}
+        return {"type": "http.request", "body": pieces.pop(0), "more_body": bool(pieces)}
 
     async def send(message: dict[str, Any]) -> None:
         sent.append(message)
 
-    scope = {"type": "http", "method": "POST", "path": path, "headers": [(b"host", host.encode())]}
-    asyncio.run(app({**scope, "root_path": "", "query_string": b"", "scheme": "https"}, receive, send))
-    text = b"".join(message.get("body", b"") for message in sent[1:]).decode()
-    return sent[0]["status"], text, dict(sent[0]["headers"]).get(b"passed", b"").decode()
+    scope = {"type": "http", "http_version": "1.1", "method": "POST", "path": path, "root_path": "", "scheme": "https"}
+    asyncio.run(app({**scope, "query_string": b"", "headers": [(b"host", host.encode())]}, receive, send))
+    return sent
+
+
+def post(app: Any, path: str, host: str = "admitted") -> tuple[int, str, str]:
+    """Return the status of a request's answer, its text, and the function that it has passed."""
+    start, *rest = ask(app, path, host)
+    text = b"".join(message.get("body", b"") for message in rest).decode()
+    return start["status"], text, dict(start["headers"]).get(b"passed", b"").decode()
 
 
 class Refusing:
@@ -75,21 +87,28 @@ class Refusing:
 
 
 def test_only_what_is_logged_goes_past_the_middlewares(server: ModuleType) -> None:
-    app = server.straight(build("gateway_timing_middleware"), auth)
-    assert post(app, METRIC) == (200, "flask", "")
+    app = server.straight(build("gateway_timing_middleware"), flask, auth)
+    assert post(app, METRIC) == (201, "log-metric:body", "")
     assert post(app, "/api/2.0/mlflow/runs/create") == (200, "flask", "gateway_timing_middleware")
     assert post(app, METRIC, "refused") == (403, "refused", "")
 
 
+def test_an_answer_is_passed_on_as_it_is(server: ModuleType) -> None:
+    app = server.straight(build(), flask, auth)
+    start, body = ask(app, METRIC)
+    assert (start["status"], body["body"]) == (201, b"log-metric:body")
+    assert [value for name, value in start["headers"] if name == b"set-cookie"] == [b"a=1", b"b=2"]
+
+
 def test_an_unknown_middleware_has_its_say(server: ModuleType) -> None:
-    app = server.straight(build("gateway_timing_middleware", "new_middleware"), auth)
+    app = server.straight(build("gateway_timing_middleware", "new_middleware"), flask, auth)
     assert post(app, METRIC) == (200, "flask", "new_middleware")
 
 
 def test_a_route_outside_flask_has_its_say(server: ModuleType) -> None:
     app = build("fastapi_permission_middleware")
     app.router.routes.insert(0, Route("/{path:path}", lambda _: PlainTextResponse("native"), methods=["POST"]))
-    assert post(server.straight(app, auth), METRIC) == (200, "native", "fastapi_permission_middleware")
+    assert post(server.straight(app, flask, auth), METRIC) == (200, "native", "fastapi_permission_middleware")
 
 
 @pytest.mark.parametrize(("environment", "kind"), [({}, "function"), ({"MLFLOW_ENABLE_WORKSPACES": "true"}, "FastAPI")])
