@@ -7,6 +7,8 @@ configure stand in moto_settings.py; the metadata service, which moto only hints
 
 from __future__ import annotations
 
+import base64
+import binascii
 import copy
 import functools
 import re
@@ -25,7 +27,7 @@ from moto.ec2.utils import EC2_PREFIX_TO_RESOURCE
 from moto.iam.access_control import IAMPolicyStatement, PermissionResult
 from moto.rds.exceptions import DBParameterGroupNotFoundError, InvalidParameterCombination
 from moto.rds.models import DBInstance, DBParameterGroup, DBSubnetGroup, RDSBackend
-from moto.s3.models import FakeBucket, FakeDeleteMarker, S3Backend
+from moto.s3.models import FakeBucket, FakeDeleteMarker, MultipartChecksumBuilder, S3Backend
 
 from sandbox.moto_state import new_resource_id
 
@@ -270,6 +272,28 @@ def folders_of_deleted_objects(patch: Patcher) -> None:
     patch.setattr(S3Backend, "list_objects", list_objects)
 
 
+def sums_of_uploads(patch: Patcher) -> None:
+    """An upload in parts without checksums is held three times to sum it up, 6 s for a GiB; S3 is done at once."""
+    stock_add, stock_build = MultipartChecksumBuilder.addPart, MultipartChecksumBuilder.build
+
+    @functools.wraps(stock_add)
+    def add(self: MultipartChecksumBuilder, part: bytes) -> None:
+        if self.checksum_algorithm != "CRC64NVME":
+            stock_add(self, part)
+            return
+        # What moto takes for this algorithm, which is AWS's default, is CRC32.
+        self.checksum[:] = binascii.crc32(part, int.from_bytes(self.checksum, "big")).to_bytes(4, "big")
+
+    @functools.wraps(stock_build)
+    def build(self: MultipartChecksumBuilder) -> tuple[str, str, int] | None:
+        if self.checksum_algorithm != "CRC64NVME":
+            return stock_build(self)
+        return self.checksum_type, base64.b64encode(self.checksum).decode(), 1
+
+    patch.setattr(MultipartChecksumBuilder, "addPart", add)
+    patch.setattr(MultipartChecksumBuilder, "build", build)
+
+
 def instance_transitions(patch: Patcher) -> None:
     """An instance changes its state at once in moto; on AWS it is pending or stopping until its machine is there."""
     stock_init, stock_start, stock_stop, stock_reboot = (
@@ -445,6 +469,7 @@ CORRECTIONS: tuple[Callable[[Patcher], None], ...] = (
     database_resource_ids,
     policy_conditions,
     folders_of_deleted_objects,
+    sums_of_uploads,
     instance_transitions,
     metadata_options_kept,
     subnet_group_stays,

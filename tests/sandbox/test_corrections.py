@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from moto.core import DEFAULT_ACCOUNT_ID
 from moto.iam.access_control import IAMPolicy, PermissionResult
+from moto.s3.models import MultipartChecksumBuilder, s3_backends
 
 from sandbox import corrections
 
@@ -279,6 +281,33 @@ def test_folders_of_deleted_objects(aws: Clients, monkeypatch: pytest.MonkeyPatc
     assert folders() == ["1/deleted/", "1/kept/"]
     corrections.folders_of_deleted_objects(monkeypatch)
     assert folders() == ["1/kept/"]
+
+
+def test_sums_of_uploads(aws: Clients, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sum is the same, and nothing is held for it."""
+    s3 = aws("s3")
+    s3.create_bucket(Bucket="artifacts", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+
+    def upload(**checksum: str) -> tuple[Any, Any]:
+        of = {"Bucket": "artifacts", "Key": "model"}
+        upload_id = s3.create_multipart_upload(**of, **checksum)["UploadId"]
+        parts = []
+        for number, body in enumerate([b"a" * 5 * 2**20, b"b" * 10], start=1):
+            part = s3.upload_part(**of, UploadId=upload_id, PartNumber=number, Body=body, **checksum)
+            parts.append({"PartNumber": number, "ETag": part["ETag"]})
+        s3.complete_multipart_upload(**of, UploadId=upload_id, MultipartUpload={"Parts": parts})
+        key: Any = s3_backends[DEFAULT_ACCOUNT_ID]["aws"].get_object("artifacts", "model")
+        return key.etag, key.checksum_value
+
+    stock = [upload(), upload(ChecksumAlgorithm="CRC32")]
+    builder = MultipartChecksumBuilder(None, None)
+    builder.addPart(b"content")
+    assert builder.complete_object
+    corrections.sums_of_uploads(monkeypatch)
+    assert [upload(), upload(ChecksumAlgorithm="CRC32")] == stock
+    builder = MultipartChecksumBuilder(None, None)
+    builder.addPart(b"content")
+    assert not builder.complete_object
 
 
 def test_metadata_options_kept(aws: Clients, monkeypatch: pytest.MonkeyPatch) -> None:
