@@ -28,7 +28,7 @@ HOSTS = {
 }
 DATABASES = {"db.t4g.micro": 1, "db.t4g.small": 2, "db.t4g.medium": 4, "db.m7g.large": 8, "db.m7g.xlarge": 16}
 # Milliseconds of a core, the upper ends of what was measured: MLflow's with nginx's, and PostgreSQL's.
-LOG_METRIC, LOG_BATCH = (8.1, 2.1), (16.4, 7.1)
+LOG_METRIC, LOG_BATCH = (7.4, 2.5), (10.8, 4.5)
 # How busy a core may be on average, so that a burst doesn't queue.
 BUSY = 0.6
 
