@@ -328,6 +328,18 @@ def test_the_user_interface_shows_all_that_there_is(deployment: Deployment) -> N
     assert [line for line in said if "Content Security Policy" in line] == []
 
 
+def test_a_scanner_finds_nothing_in_nginxs_configuration(deployment: Deployment) -> None:
+    found = subprocess.run(
+        [Path(sys.executable).with_name("gixy"), "--format", "json", "-"],
+        input=deployment.on_host("cat /etc/nginx/nginx.conf"),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert found.stdout, found.stderr
+    assert json.loads(found.stdout) == []
+
+
 def test_no_secret_is_in_sight_on_the_host(deployment: Deployment) -> None:
     seen = deployment.on_host(
         "cat /proc/[0-9]*/cmdline | tr '\\0' ' ';"
