@@ -9,10 +9,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import boto3
 from docker.errors import DockerException
 
-from sandbox import engine, moto_settings, process
+from sandbox import account, engine, moto_settings, process
 from sandbox.certificates import ensure_authority, ensure_ssh_key
 from sandbox.containers import BODY_LABEL, Containers
 from sandbox.errors import SandboxError
@@ -34,6 +33,7 @@ def up(settings: Settings) -> None:
     Containers(client, settings).create_api_network()
     moto_settings.write_images(_amis(settings))
     process.start(settings, moto_settings.variables(_amis(settings), settings.port))
+    account.settle(settings)
     _say(f"the local AWS answers at {settings.endpoint_url}")
 
 
@@ -66,7 +66,7 @@ def env(settings: Settings) -> None:
     if not hosts or not settings.trust.exists():
         raise SandboxError("No tracking server is deployed here. Run 'make sandbox', or ansible-playbook site.yml.")
     values = {
-        **_login(settings),
+        **account.admin_login(settings),
         "MLFLOW_TRACKING_URI": f"https://{hosts[0]['address']}",
         "MLFLOW_TRACKING_SERVER_CERT_PATH": str(settings.trust),
     }
@@ -102,23 +102,6 @@ def _overview(settings: Settings) -> dict[str, Any]:
     if content is None:
         raise SandboxError(f"No sandbox of {settings.inventory} runs. Run 'make sandbox', or 'python -m sandbox up'.")
     return content
-
-
-def _login(settings: Settings) -> dict[str, str]:
-    """Return the administrator's login as a client's settings, nothing where the server asks for none."""
-    secrets = boto3.client(
-        "secretsmanager",
-        endpoint_url=settings.endpoint_url,
-        region_name=settings.region,
-        # It takes any.
-        aws_access_key_id="sandbox",
-        aws_secret_access_key="sandbox",
-    )
-    for secret in secrets.list_secrets()["SecretList"]:
-        if secret["Name"].endswith("/tracking-server/admin"):
-            login = json.loads(secrets.get_secret_value(SecretId=secret["ARN"])["SecretString"])
-            return {"MLFLOW_TRACKING_USERNAME": login["username"], "MLFLOW_TRACKING_PASSWORD": login["password"]}
-    return {}
 
 
 def _amis(settings: Settings) -> Path:

@@ -22,3 +22,9 @@ def test_nothing_is_there_but_the_accounts_own_network(deployment: Deployment) -
     own = {"vpcs", "subnets", "groups", "instances"}
     others = {kind: names for kind, names in deployment.resources().items() if kind not in own and names}
     assert (running, others) == ([], {})
+
+
+def test_the_account_is_as_its_owners_should_have_it(deployment: Deployment) -> None:
+    assert deployment.client("ec2").get_ebs_encryption_by_default()["EbsEncryptionByDefault"]
+    policy = deployment.client("iam").get_account_password_policy()["PasswordPolicy"]
+    assert (policy["MinimumPasswordLength"], policy["PasswordReusePrevention"]) == (14, 24)

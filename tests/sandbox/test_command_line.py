@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from sandbox import __main__ as command_line
-from sandbox import process
+from sandbox import account, process
 from sandbox.settings import Settings
 
 from .test_settings import aws, inventory
@@ -40,7 +40,7 @@ def test_env_is_for_eval(
     """Exports and nothing else, whatever is in a path or a password."""
     deployed(settings, monkeypatch)
     login = {"MLFLOW_TRACKING_USERNAME": "admin", "MLFLOW_TRACKING_PASSWORD": "it's $HOME"}
-    monkeypatch.setattr(command_line, "_login", lambda _: login)
+    monkeypatch.setattr(account, "admin_login", lambda _: login)
     assert command_line.main(["env", "--inventory", str(settings.inventory)]) == 0
     words = shlex.split(capsys.readouterr().out)
     trust = f"MLFLOW_TRACKING_SERVER_CERT_PATH={settings.trust}"
