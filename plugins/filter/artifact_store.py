@@ -51,6 +51,10 @@ def _lifecycle(rules: Any, rule_id: str) -> str:
     return "no rule"
 
 
+def _access_log(target: Mapping[str, Any]) -> str:
+    return f"to {target['TargetBucket']}, below {target['TargetPrefix'] or '/'}" if target else "none"
+
+
 def bucket_drift(settings: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
     """Return how a bucket's settings differ from the wanted ones, one line each; [] when they don't.
 
@@ -74,6 +78,9 @@ def bucket_drift(settings: Mapping[str, Any], wanted: Mapping[str, Any]) -> list
         ),
     }
     drift = [f"{what}: {now} -> {then}" for what, (now, then) in lines.items() if now != then]
+    # Nobody's log is taken away because none is asked for.
+    if wanted["access_log"] and settings["access_log"] != wanted["access_log"]:
+        drift.append(f"access log: {_access_log(settings['access_log'])} -> {_access_log(wanted['access_log'])}")
     if _plain(settings["policy"]) != _plain(wanted["policy"]):
         drift.append("policy: not the one that refuses plain HTTP -> refuses plain HTTP")
     tags = {key: value for key, value in settings["tags"].items() if not key.startswith("aws:")}

@@ -101,19 +101,23 @@ def as_tags(pairs: Iterable[Mapping[str, str]]) -> dict[str, str]:
     return {pair["Key"]: pair["Value"] for pair in pairs}
 
 
-def _tagged(ec2: Any, operation: str, key: str, id_key: str, filters: Any) -> list[dict[str, Any]]:
+def _tagged(
+    ec2: Any, operation: str, key: str, id_key: str, filters: Any, filters_key: str = "Filters"
+) -> list[dict[str, Any]]:
     """Return what the network role asks about everything of one kind that carries the tags."""
-    pages = ec2.get_paginator(operation).paginate(Filters=filters).build_full_result()
+    pages = ec2.get_paginator(operation).paginate(**{filters_key: filters}).build_full_result()
     return [
         {
             "id": item[id_key],
             "name": item.get("GroupName") or as_tags(item.get("Tags") or []).get("Name", ""),
             "tags": as_tags(item.get("Tags") or []),
-            "vpc_id": item.get("VpcId", ""),
+            # What a flow log belongs to is a resource of any kind.
+            "vpc_id": item.get("VpcId") or item.get("ResourceId", ""),
             "cidr": item.get("CidrBlock", ""),
             "map_public": bool(item.get("MapPublicIpOnLaunch")),
             "route_table_ids": sorted(item.get("RouteTableIds") or []),
             "policy": json.loads(item.get("PolicyDocument") or "{}"),
+            "destination": item.get("LogDestination", ""),
         }
         for item in pages[key]
         # AWS goes on listing a deleted endpoint for a while.
@@ -134,6 +138,7 @@ def read_network(ec2: Any, tags: Mapping[str, str]) -> dict[str, Any]:
         "route_tables": _tagged(ec2, "describe_route_tables", "RouteTables", "RouteTableId", filters),
         "network_acls": _tagged(ec2, "describe_network_acls", "NetworkAcls", "NetworkAclId", filters),
         "endpoints": _tagged(ec2, "describe_vpc_endpoints", "VpcEndpoints", "VpcEndpointId", filters),
+        "flow_logs": _tagged(ec2, "describe_flow_logs", "FlowLogs", "FlowLogId", filters, "Filter"),
         "security_groups": _tagged(ec2, "describe_security_groups", "SecurityGroups", "GroupId", filters),
     }
 
@@ -175,6 +180,7 @@ def read_bucket(s3: Any, name: str, account_id: str) -> dict[str, Any]:
         "object_ownership": ((ownership or {}).get("Rules") or [{}])[0].get("ObjectOwnership", ""),
         "policy": json.loads(policy) if policy else {},
         "lifecycle": ask("get_bucket_lifecycle_configuration", "Rules") or [],
+        "access_log": ask("get_bucket_logging", "LoggingEnabled") or {},
         "tags": as_tags(ask("get_bucket_tagging", "TagSet") or []),
         "empty": not (versions.get("Versions") or versions.get("DeleteMarkers")),
     }
@@ -256,6 +262,7 @@ def read_deployment(
     network: bool,
     bucket: str,
     secrets: Iterable[str],
+    log_bucket: str = "",
     parameter_group: str = "",
     kms_key: str = "",
 ) -> dict[str, Any]:
@@ -271,6 +278,9 @@ def read_deployment(
         if name:
             attempt = f"the bucket {name}"
             facts["bucket"] = read_bucket_and_others(clients, name, tags, facts["account_id"])
+        if log_bucket:
+            attempt = f"the bucket {log_bucket}"
+            facts["log_bucket"] = probe_bucket(clients("s3"), log_bucket, facts["account_id"])
         if names:
             attempt = f"the secrets {', '.join(names)}"
             facts["secrets"] = read_secrets(clients("secretsmanager"), names)

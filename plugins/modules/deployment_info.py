@@ -33,6 +33,10 @@ options:
       - The text C({account_id}) in it stands for the account's number.
     type: str
     default: ""
+  log_bucket:
+    description: Name of a bucket that shall take the access logs of O(bucket), to look up.
+    type: str
+    default: ""
   secrets:
     description: Names of secrets to look up in Secrets Manager.
     type: list
@@ -137,6 +141,11 @@ network:
           description: Its policy, where it is an endpoint.
           returned: always
           type: dict
+        destination:
+          description: ARN of what takes the logs, where it is a flow log.
+          returned: always
+          type: str
+          sample: arn:aws:s3:::company-logs/mlflow/
     subnets:
       description: Subnets, in the same form.
       returned: always
@@ -157,6 +166,12 @@ network:
       contains: *part
     endpoints:
       description: VPC endpoints that are not being deleted, in the same form.
+      returned: always
+      type: list
+      elements: dict
+      contains: *part
+    flow_logs:
+      description: Flow logs, in the same form.
       returned: always
       type: list
       elements: dict
@@ -220,6 +235,10 @@ bucket:
           returned: when the bucket is ours
           type: list
           elements: dict
+        access_log:
+          description: Where its server access logs go. Empty where none are kept.
+          returned: when the bucket is ours
+          type: dict
         tags:
           description: Its tags.
           returned: when the bucket is ours
@@ -233,6 +252,26 @@ bucket:
       returned: always
       type: list
       elements: str
+log_bucket:
+  description: The bucket for access logs.
+  returned: when O(log_bucket) is given
+  type: dict
+  contains:
+    name:
+      description: Its name.
+      returned: always
+      type: str
+      sample: company-logs
+    ownership:
+      description: V(missing), V(ours), or V(foreign) when another account has the name.
+      returned: always
+      type: str
+      sample: ours
+    region:
+      description: Its region, empty unless it is ours.
+      returned: always
+      type: str
+      sample: eu-central-1
 secrets:
   description: For each name that exists its C(arn), C(tags) and C(scheduled_for_deletion).
   returned: when O(secrets) is given
@@ -267,6 +306,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "tags": {"type": "dict", "required": True},
     "network": {"type": "bool", "default": False},
     "bucket": {"type": "str", "default": ""},
+    "log_bucket": {"type": "str", "default": ""},
     "secrets": {"type": "list", "elements": "str", "default": [], "no_log": False},
     "parameter_group": {"type": "str", "default": ""},
     "kms_key": {"type": "str", "default": "", "no_log": False},
@@ -289,6 +329,7 @@ def main() -> None:
             module.params["tags"],
             network=module.params["network"],
             bucket=module.params["bucket"],
+            log_bucket=module.params["log_bucket"],
             secrets=module.params["secrets"],
             parameter_group=module.params["parameter_group"],
             kms_key=module.params["kms_key"],

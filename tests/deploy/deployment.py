@@ -115,6 +115,7 @@ class Deployment:
                 # EC2 goes on listing a deleted one for a while.
                 if point["State"].lower() not in ("deleting", "deleted")
             ),
+            "flow logs": sorted(log["FlowLogId"] for log in ec2.describe_flow_logs()["FlowLogs"]),
             "gateways": sorted(
                 gateway["InternetGatewayId"] for gateway in ec2.describe_internet_gateways()["InternetGateways"]
             ),

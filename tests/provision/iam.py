@@ -41,8 +41,9 @@ def has(parameter: str) -> Callable[[Recorded], bool]:
 BESIDE: tuple[tuple[tuple[str, ...], str, Callable[[Recorded], bool]], ...] = (
     (
         (
-            "ec2:AllocateAddress", "ec2:CreateInternetGateway", "ec2:CreateRouteTable", "ec2:CreateSecurityGroup",
-            "ec2:CreateSubnet", "ec2:CreateVpc", "ec2:CreateVpcEndpoint", "ec2:ImportKeyPair", "ec2:RunInstances",
+            "ec2:AllocateAddress", "ec2:CreateFlowLogs", "ec2:CreateInternetGateway", "ec2:CreateRouteTable",
+            "ec2:CreateSecurityGroup", "ec2:CreateSubnet", "ec2:CreateVpc", "ec2:CreateVpcEndpoint",
+            "ec2:ImportKeyPair", "ec2:RunInstances",
         ),
         "ec2:CreateTags",
         has("TagSpecifications"),

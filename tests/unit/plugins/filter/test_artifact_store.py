@@ -27,6 +27,7 @@ WANTED: dict[str, Any] = {
     "noncurrent_days": 90,
     "multipart_days": 7,
     "policy": POLICY,
+    "access_log": {},
     "tags": {"mlflow_env": "dev"},
 }
 CONVERGED: dict[str, Any] = {
@@ -48,6 +49,7 @@ CONVERGED: dict[str, Any] = {
             "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 7},
         }
     ],
+    "access_log": {},
     "tags": {"mlflow_env": "dev", "aws:cloudformation:stack-name": "x"},
     "empty": False,
 }
@@ -92,6 +94,25 @@ def test_awss_other_spellings_of_the_policy_are_no_drift() -> None:
 )
 def test_each_setting_that_drifts_is_named(setting: str, value: object, said: str) -> None:
     assert bucket_drift({**CONVERGED, setting: value}, WANTED) == [said]
+
+
+LOGGED = {"TargetBucket": "logs", "TargetPrefix": "b/"}
+
+
+@pytest.mark.parametrize(
+    ("found", "wanted", "said"),
+    [
+        (LOGGED, LOGGED, []),
+        ({}, LOGGED, ["access log: none -> to logs, below b/"]),
+        ({**LOGGED, "TargetPrefix": ""}, LOGGED, ["access log: to logs, below / -> to logs, below b/"]),
+        # What somebody set up by hand is no drift where nothing is asked for.
+        (LOGGED, {}, []),
+    ],
+)
+def test_a_log_is_kept_where_it_shall_be_and_never_taken_away(
+    found: dict[str, str], wanted: dict[str, str], said: list[str]
+) -> None:
+    assert bucket_drift({**CONVERGED, "access_log": found}, {**WANTED, "access_log": wanted}) == said
 
 
 def test_a_disabled_rule_is_no_rule() -> None:

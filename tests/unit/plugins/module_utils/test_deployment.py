@@ -136,6 +136,7 @@ def bare_bucket(**answers: Any) -> Client:
             "get_bucket_versioning": {},
             "get_public_access_block": refusal("NoSuchPublicAccessBlockConfiguration"),
             "get_bucket_lifecycle_configuration": refusal("NoSuchLifecycleConfiguration"),
+            "get_bucket_logging": {},
             "get_bucket_tagging": refusal("NoSuchTagSet"),
             "list_object_versions": {},
             **answers,
@@ -151,6 +152,7 @@ def test_a_bare_bucket_has_no_settings() -> None:
         "object_ownership": "",
         "policy": {},
         "lifecycle": [],
+        "access_log": {},
         "tags": {},
         "empty": True,
     }
@@ -236,6 +238,9 @@ def test_the_network_is_what_carries_the_tags_and_is_not_deleted() -> None:
         describe_route_tables={"RouteTables": [{"RouteTableId": "rtb-1", "Tags": [{"Key": "Name", "Value": "n"}]}]},
         describe_network_acls={"NetworkAcls": [{"NetworkAclId": "acl-1", "Tags": [{"Key": "Name", "Value": "a"}]}]},
         describe_vpc_endpoints={"VpcEndpoints": [{"VpcEndpointId": "vpce-1", "State": "Deleted"}]},
+        describe_flow_logs={
+            "FlowLogs": [{"FlowLogId": "fl-1", "ResourceId": "vpc-1", "LogDestination": "arn:aws:s3:::logs"}]
+        },
         describe_security_groups={"SecurityGroups": [{"GroupId": "sg-1", "GroupName": "g", "VpcId": "vpc-1"}]},
     )
     network = read_network(ec2, TAGS)
@@ -244,8 +249,16 @@ def test_the_network_is_what_carries_the_tags_and_is_not_deleted() -> None:
     assert [table["name"] for table in network["route_tables"]] == ["n"]
     assert [(acl["id"], acl["name"]) for acl in network["network_acls"]] == [("acl-1", "a")]
     assert network["endpoints"] == []
+    assert [(log["id"], log["vpc_id"], log["destination"]) for log in network["flow_logs"]] == [
+        ("fl-1", "vpc-1", "arn:aws:s3:::logs")
+    ]
     assert [(group["name"], group["vpc_id"]) for group in network["security_groups"]] == [("g", "vpc-1")]
-    filters = [request["Filters"] for operation, request in ec2.requests if operation != "describe_availability_zones"]
+    # EC2 has another name for it where flow logs are meant.
+    filters = [
+        request["Filter" if operation == "describe_flow_logs" else "Filters"]
+        for operation, request in ec2.requests
+        if operation != "describe_availability_zones"
+    ]
     assert all(
         found == [{"Name": "tag:mlflow_env", "Values": ["dev"]}, {"Name": "tag:mlflow_project", "Values": ["mlflow"]}]
         for found in filters
@@ -266,6 +279,7 @@ def test_an_endpoint_names_its_route_tables_and_its_policy() -> None:
         "describe_subnets": {"Subnets": []},
         "describe_route_tables": {"RouteTables": []},
         "describe_network_acls": {"NetworkAcls": []},
+        "describe_flow_logs": {"FlowLogs": []},
         "describe_security_groups": {"SecurityGroups": []},
     }
     endpoint = {"VpcEndpointId": "vpce-1", "RouteTableIds": ["rtb-2", "rtb-1"], "PolicyDocument": '{ "Statement": [] }'}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -31,6 +32,7 @@ EVERYTHING = {
     **ARGUMENTS,
     "network": True,
     "bucket": "ours",
+    "log_bucket": "log-bucket",
     "secrets": ["mlflow/dev/x"],
     "parameter_group": "group",
     "kms_key": "arn:aws:kms:eu-central-1:123456789012:key/00000000-0000-0000-0000-000000000000",
@@ -74,6 +76,15 @@ def deployed(empty: dict[str, Any]) -> dict[str, str]:
         s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
         s3.put_bucket_tagging(Bucket=name, Tagging={"TagSet": tags})
 
+    s3.create_bucket(Bucket="log-bucket", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
+    log_writer = {"Effect": "Allow", "Principal": {"Service": "logging.s3.amazonaws.com"}, "Action": "s3:PutObject"}
+    policy = {"Version": "2012-10-17", "Statement": [{**log_writer, "Resource": "arn:aws:s3:::log-bucket/*"}]}
+    s3.put_bucket_policy(Bucket="log-bucket", Policy=json.dumps(policy))
+    s3.put_bucket_logging(
+        Bucket="ours",
+        BucketLoggingStatus={"LoggingEnabled": {"TargetBucket": "log-bucket", "TargetPrefix": "ours/"}},
+    )
+
     def tagged(kind: str) -> list[dict[str, object]]:
         return [{"ResourceType": kind, "Tags": tags}]
 
@@ -84,6 +95,14 @@ def deployed(empty: dict[str, Any]) -> dict[str, str]:
     ec2.create_security_group(VpcId=vpc, GroupName="group", Description="-", TagSpecifications=tagged("security-group"))
     endpoint = {"VpcId": vpc, "ServiceName": "com.amazonaws.eu-central-1.s3"}
     ec2.create_vpc_endpoint(**endpoint, TagSpecifications=tagged("vpc-endpoint"))
+    ec2.create_flow_logs(
+        ResourceType="VPC",
+        ResourceIds=[vpc],
+        TrafficType="ALL",
+        LogDestinationType="s3",
+        LogDestination="arn:aws:s3:::log-bucket",
+        TagSpecifications=tagged("vpc-flow-log"),
+    )
     rds.create_db_parameter_group(DBParameterGroupName="group", DBParameterGroupFamily="postgres16", Description="-")
     force = {"ParameterName": "rds.force_ssl", "ParameterValue": "1", "ApplyMethod": "immediate"}
     rds.modify_db_parameter_group(DBParameterGroupName="group", Parameters=[force])
@@ -106,6 +125,7 @@ def test_an_empty_account(empty: dict[str, Any]) -> None:
         "settings": {},
         "others": [],
     }
+    assert empty["log_bucket"] == {"name": "log-bucket", "ownership": "missing", "region": ""}
     assert empty["secrets"] == {}
     assert empty["parameters"] == {}
     assert empty["kms_key_state"] == "Missing"
@@ -117,11 +137,13 @@ def test_what_exists_is_found(found: dict[str, Any], deployed: dict[str, str]) -
     assert found["bucket"]["ownership"] == "ours"
     assert found["bucket"]["settings"]["tags"] == TAGS
     assert found["bucket"]["others"] == ["other"]
+    assert found["bucket"]["settings"]["access_log"] == {"TargetBucket": "log-bucket", "TargetPrefix": "ours/"}
+    assert found["log_bucket"]["ownership"] == "ours"
     assert found["secrets"]["mlflow/dev/x"]["arn"] == deployed["secret"]
     assert found["parameters"]["rds.force_ssl"] == "1"
     assert found["kms_key_state"] == "Enabled"
     assert [vpc["id"] for vpc in found["network"]["vpcs"]] == [deployed["vpc"]]
-    for kind in ("subnets", "route_tables", "network_acls", "endpoints", "security_groups"):
+    for kind in ("subnets", "route_tables", "network_acls", "endpoints", "flow_logs", "security_groups"):
         assert [part["vpc_id"] for part in found["network"][kind]] == [deployed["vpc"]]
 
 
