@@ -68,21 +68,11 @@ def groups(deployment: Deployment) -> dict[str, str]:
     return {group["GroupName"]: group["VpcId"] for group in found if group["GroupName"] != "default"}
 
 
-@pytest.mark.parametrize(
-    ("change", "said"),
-    [
-        ({"public_subnet_ids": ["subnet-00000000"]}, "has no subnet subnet-00000000"),
-        ({"private_subnet_ids": ["subnet-00000000"]}, "at least two of private_subnet_ids"),
-        ({"vpc_id": "10.47.0.0/16"}, "it must name vpc_id"),
-    ],
-)
-def test_what_is_not_there_is_named(
-    deployment: Deployment, vpc: dict[str, Any], change: dict[str, Any], said: str
-) -> None:
+def test_what_is_not_there_is_named(deployment: Deployment, vpc: dict[str, Any]) -> None:
     before = network(deployment)
-    play = provision(deployment, {**vpc, **change})
+    play = provision(deployment, {**vpc, "public_subnet_ids": ["subnet-00000000"]})
     assert play.returncode != 0
-    assert said in play.one_line, play.output
+    assert "has no subnet subnet-00000000" in play.one_line, play.output
     assert (network(deployment), groups(deployment)) == (before, {})
 
 

@@ -97,17 +97,17 @@ def test_another_destination_is_another_flow_log_and_the_old_one_ends_last(
 ) -> None:
     before = change(destination=OLD)
     assert change(destination=NEW, check_mode=True)["changed"]
-    assert [destination for destination, _ in aws.ours] == [OLD]
+    assert [destination for destination, _tags in aws.ours] == [OLD]
 
     def there_are_two(ec2: Any, ids: list[str]) -> None:
-        assert [destination for destination, _ in aws.ours] == [OLD, NEW]
+        assert [destination for destination, _tags in aws.ours] == [OLD, NEW]
         end_flow_logs(ec2, ids)
 
     monkeypatch.setattr(f"{vpc_flow_log.__name__}.end_flow_logs", there_are_two)
     moved = change(destination=NEW)
     assert moved["changed"]
     assert moved["flow_log_ids"] != before["flow_log_ids"]
-    assert [destination for destination, _ in aws.ours] == [NEW]
+    assert [destination for destination, _tags in aws.ours] == [NEW]
 
 
 def test_tags_are_changed_in_place(change: Run, aws: Aws) -> None:
@@ -132,7 +132,7 @@ def test_a_bucket_that_is_not_there_is_named(change: Run, aws: Aws) -> None:
     change(destination=OLD)
     result = change(destination="arn:aws:s3:::nowhere")
     assert "in arn:aws:s3:::nowhere failed: LogDestination: nowhere does not exist" in result["msg"]
-    assert [destination for destination, _ in aws.ours] == [OLD], "the one that there is goes on"
+    assert [destination for destination, _tags in aws.ours] == [OLD], "the one that there is goes on"
 
 
 def test_documented_options_are_the_modules_own() -> None:
