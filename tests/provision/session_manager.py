@@ -45,12 +45,6 @@ def test_a_new_host_installs_the_agent_and_one_that_runs_is_left_as_it_is(accoun
     assert older == ""
 
 
-def test_a_way_out_that_ends_before_the_apis_is_refused(deployment: Deployment) -> None:
-    play = provision(deployment, network_egress_ports=[80])
-    assert play.returncode != 0
-    assert "network_egress_ports is [80]" in play.one_line, play.output
-
-
 def test_without_administrators_ranges_there_is_no_port_22_and_nothing_else_changes(
     deployment: Deployment, account: Account
 ) -> None:
