@@ -11,12 +11,15 @@ import base64
 import binascii
 import copy
 import functools
+import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
 from moto.core.responses import ActionResult
+from moto.ec2.exceptions import FlowLogAlreadyExists
 from moto.ec2.models import EC2Backend
+from moto.ec2.models.flow_logs import FlowLogs
 from moto.ec2.models.iam_instance_profile import IamInstanceProfileAssociation
 from moto.ec2.models.instances import Instance, InstanceBackend, InstanceState, MetadataOptions
 from moto.ec2.models.network_acls import NetworkAcl
@@ -418,6 +421,28 @@ def network_acl_by_id(patch: Patcher) -> None:
     patch.setattr(NetworkAcl, "get_filter_value", get_filter_value)
 
 
+def folders_of_flow_logs(patch: Patcher) -> None:
+    """A flow log's bucket is "not there" in moto if a folder stands behind its name, as AWS allows."""
+    stock = EC2Backend.create_flow_logs
+
+    @functools.wraps(stock)
+    def create(self: EC2Backend, *args: Any, **kwargs: Any) -> tuple[list[FlowLogs], list[Any]]:
+        wanted = inspect.signature(stock).bind(self, *args, **kwargs)
+        destination = wanted.arguments["log_destination"]
+        if wanted.arguments["log_destination_type"] != "s3":
+            return stock(self, *args, **kwargs)
+        known = {(log.resource_id, log.log_destination) for log in self.describe_flow_logs()}
+        if any((resource, destination) in known for resource in wanted.arguments["resource_ids"]):
+            raise FlowLogAlreadyExists
+        wanted.arguments["log_destination"] = destination.split("/")[0]
+        made, refused = stock(*wanted.args, **wanted.kwargs)
+        for log in made:
+            log.log_destination = destination
+        return made, refused
+
+    patch.setattr(EC2Backend, "create_flow_logs", create)
+
+
 def icmp_of_network_acls(patch: Patcher) -> None:
     """A network ACL's rule for one kind of ICMP is one for all of ICMP in moto, which looks for it by an older name."""
     stock = NetworkACLs.create_network_acl_entry
@@ -477,6 +502,7 @@ CORRECTIONS: tuple[Callable[[Patcher], None], ...] = (
     described_rules_are_answered,
     account_defaults,
     network_acl_by_id,
+    folders_of_flow_logs,
     icmp_of_network_acls,
     database_transitions,
 )

@@ -372,6 +372,27 @@ def test_network_acl_by_id(aws: Clients, monkeypatch: pytest.MonkeyPatch) -> Non
     assert [acl["NetworkAclId"] for acl in ec2.describe_network_acls(Filters=filters)["NetworkAcls"]] == [made]
 
 
+def test_folders_of_flow_logs(aws: Clients, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Flow logs go to a folder of a bucket, if there is the bucket, and to each folder once."""
+    ec2 = aws("ec2")
+    vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+    aws("s3").create_bucket(Bucket="company-logs", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+
+    def deliver_to(destination: str) -> Any:
+        request = {"ResourceType": "VPC", "ResourceIds": [vpc], "TrafficType": "ALL", "LogDestinationType": "s3"}
+        return ec2.create_flow_logs(**request, LogDestination=f"arn:aws:s3:::{destination}")
+
+    assert deliver_to("company-logs/one/")["Unsuccessful"]
+    corrections.folders_of_flow_logs(monkeypatch)
+    for folder in ("one", "two"):
+        assert deliver_to(f"company-logs/{folder}/")["Unsuccessful"] == []
+    assert deliver_to("nobodys-logs/one/")["Unsuccessful"]
+    found = [log["LogDestination"] for log in ec2.describe_flow_logs()["FlowLogs"]]
+    assert found == [f"arn:aws:s3:::company-logs/{folder}/" for folder in ("one", "two")]
+    with pytest.raises(ClientError, match="FlowLogAlreadyExists"):
+        deliver_to("company-logs/one/")
+
+
 def test_icmp_of_network_acls(aws: Clients, monkeypatch: pytest.MonkeyPatch) -> None:
     """A rule for "fragmentation needed" is not one for pings."""
     ec2 = aws("ec2")
