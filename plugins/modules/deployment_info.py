@@ -192,12 +192,12 @@ bucket:
       returned: always
       type: str
       sample: mlflow-dev-artifacts-123456789012
-    ownership:
+    ownership: &ownership
       description: V(missing), V(ours), or V(foreign) when another account has the name.
       returned: always
       type: str
       sample: ours
-    region:
+    region: &region
       description: Its region, empty unless it is ours.
       returned: always
       type: str
@@ -262,16 +262,8 @@ log_bucket:
       returned: always
       type: str
       sample: company-logs
-    ownership:
-      description: V(missing), V(ours), or V(foreign) when another account has the name.
-      returned: always
-      type: str
-      sample: ours
-    region:
-      description: Its region, empty unless it is ours.
-      returned: always
-      type: str
-      sample: eu-central-1
+    ownership: *ownership
+    region: *region
 secrets:
   description: For each name that exists its C(arn), C(tags) and C(scheduled_for_deletion).
   returned: when O(secrets) is given

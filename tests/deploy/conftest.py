@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.deploy.deployment import ROOT, Deployment, copied
+from tests.deploy.deployment import ROOT, Deployment, started
 
 # A new environment is a copied folder with a handful of values: these are all that this one changes.
 VALUES = {
@@ -20,12 +20,8 @@ VALUES = {
 @pytest.fixture(scope="session")
 def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     """Start an empty sandbox; remove it at the end, with whatever stands in it."""
-    made = copied(ROOT / "inventories/sandbox", tmp_path_factory.mktemp("inventories") / "test", VALUES)
-    made.sandbox("up")
-    try:
+    with started(ROOT / "inventories/sandbox", tmp_path_factory.mktemp("inventories") / "test", VALUES) as made:
         yield made
-    finally:
-        made.sandbox("down")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -7,7 +7,8 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -176,15 +177,24 @@ class Deployment:
         return {**os.environ, **exports}
 
 
-def copied(source: Path, inventory: Path, values: Mapping[str, str]) -> Deployment:
-    """Make an environment as one is made: a copied folder with a handful of other values."""
+@contextmanager
+def started(source: Path, inventory: Path, values: Mapping[str, str]) -> Iterator[Deployment]:
+    """Make an environment as one is made, a copied folder with a handful of other values, and start its empty sandbox.
+
+    At the end that is removed, with whatever stands in it.
+    """
     shutil.copytree(source, inventory, ignore=shutil.ignore_patterns(".sandbox", ".trust"))
     for path in inventory.rglob("*.yml"):
         text = path.read_text()
         for old, new in values.items():
             text = text.replace(old, new)
         path.write_text(text)
-    return Deployment(inventory)
+    made = Deployment(inventory)
+    made.sandbox("up")
+    try:
+        yield made
+    finally:
+        made.sandbox("down")
 
 
 def execute(container: Container, script: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.deploy.deployment import ROOT, Deployment, Play, copied
+from tests.deploy.deployment import ROOT, Deployment, Play, started
 
 pytestmark = pytest.mark.deploy
 
@@ -24,13 +24,10 @@ ZONES = ("eu-west-1a", "eu-west-1b")
 
 @pytest.fixture(scope="module")
 def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    """Start an account with a VPC in it; remove it at the end."""
-    made = copied(ROOT / "molecule/provision/inventory", tmp_path_factory.mktemp("inventories") / "adopted", VALUES)
-    made.sandbox("up")
-    try:
+    """Start an account; remove it at the end."""
+    folder = tmp_path_factory.mktemp("inventories") / "adopted"
+    with started(ROOT / "molecule/provision/inventory", folder, VALUES) as made:
         yield made
-    finally:
-        made.sandbox("down")
 
 
 @pytest.fixture(scope="module")

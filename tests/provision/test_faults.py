@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.deploy.deployment import ROOT, Deployment, Play, copied
+from tests.deploy.deployment import ROOT, Deployment, Play, started
 from tests.provision import account as checks
 from tests.provision.account import Account
 from tests.provision.nothing import test_nothing_is_there_but_the_accounts_own_network as nothing_is_there
@@ -65,12 +65,8 @@ PROPAGATION: list[dict[str, Any]] = [
 @pytest.fixture(scope="module")
 def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     """Start an empty sandbox; remove it at the end, with whatever stands in it."""
-    made = copied(INVENTORY, tmp_path_factory.mktemp("inventories") / "faults", VALUES)
-    made.sandbox("up")
-    try:
+    with started(INVENTORY, tmp_path_factory.mktemp("inventories") / "faults", VALUES) as made:
         yield made
-    finally:
-        made.sandbox("down")
 
 
 @contextmanager
